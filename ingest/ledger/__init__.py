@@ -1,0 +1,14 @@
+"""The ledger: one relational schema in which everything is kept before anyone is told that it is.
+
+    port        what the gateway asks of a ledger, and when
+    schema      the tables, as data
+    writer      the one way to write: jobs, one transaction, one fsync, then the answers
+    sqlite      the embedded engine: pragmas, the lock that keeps writers apart, readers
+    journal     a batch of judged messages -> rows, and what to answer each
+    streams     sequence numbers seen and missing, as rows
+    integrity   row hashes, balance, verify
+    memory      the same port without a file
+    migrations  every released schema's way to this one (Alembic)
+
+Knows no broker, no HTTP, no FHIR. Append-only: journal, reading, measurement, recording, feed, audit.
+"""

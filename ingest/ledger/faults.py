@@ -1,0 +1,24 @@
+"""What can go wrong with a ledger, by what the caller must do.
+
+LedgerFault
+ ├── LedgerUnavailable   it cannot write or read now: acknowledge nothing, try again later
+ └── LedgerRefused       this file is not one that may be used: say so and stop
+"""
+
+
+class LedgerFault(Exception):  # noqa: N818 - a fault is what the reader sees; every subclass names one
+    """The ledger did not do what was asked: what happened, what is safe, what to do, each one sentence."""
+
+    def __init__(self, happened: str, safe: str, remedy: str) -> None:
+        super().__init__(f"{happened} {safe} {remedy}")
+        self.happened = happened
+        self.safe = safe
+        self.remedy = remedy
+
+
+class LedgerUnavailable(LedgerFault):
+    """Nothing of the transaction may be taken for kept: no receipt, no acknowledgement, no answer."""
+
+
+class LedgerRefused(LedgerFault):
+    """The file is not a ledger of this version, or cannot be opened."""

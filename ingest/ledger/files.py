@@ -1,0 +1,102 @@
+"""A ledger file, opened: migrated to this version's schema, with its writer and its readers.
+
+Comes in: a path. Goes out: ``LedgerFile``. Refuses to know: what the tables hold.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection, Engine, inspect, select, text
+
+from ingest.ledger.faults import LedgerRefused
+from ingest.ledger.schema import META
+from ingest.ledger.sqlite import WriteLock, check_file, named_faults, reading_engine, writing_engine
+from ingest.ledger.writer import Writer
+
+HEAD = "0001"
+"""The newest revision; a test holds it against the migrations folder."""
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFile:
+    """An open ledger. ``name`` is the 8 hex digits that receipts carry; close it when done."""
+
+    path: Path
+    name: str
+    writer: Writer
+    readers: Engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what was submitted and let go of the file."""
+        self.readers.dispose()
+        self.writer.close()
+
+
+def open_ledger(path: Path) -> LedgerFile:
+    """Open, and first make or migrate, the ledger at ``path``.
+
+    Raises LedgerRefused for a file that is none or is newer than this program, LedgerUnavailable for one that cannot be
+    written now.
+    """
+    check_file(path)
+    lock = WriteLock(path)
+    engine = writing_engine(path)
+    try:
+        with lock, named_faults(), engine.connect() as connection:
+            _migrate(connection)
+            name = _name(connection)
+    finally:
+        engine.dispose()
+        lock.close()
+    path.chmod(0o600)
+    return LedgerFile(path, name, Writer(path), reading_engine(path))
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema revision of an open ledger, None when it has no tables yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(connection: Connection) -> None:
+    with connection.begin():
+        found = revision(connection)
+    if found == HEAD:
+        return
+    # Alembic is loaded only when there is something for it to do: it costs a fifth of a second.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise LedgerRefused(
+            f"The ledger has schema {found}, which this program does not know: a newer version made it.",
+            "Nothing was changed.",
+            "Start the version that made it, or a newer one.",
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _name(connection: Connection) -> str:
+    with connection.begin():
+        name = connection.execute(select(META.c.value).where(META.c.name == "ledger")).scalar()
+        if name is None:
+            name = secrets.token_hex(4)
+            connection.execute(META.insert().values(name="ledger", value=name))
+    return str(name)

@@ -1,0 +1,276 @@
+"""A batch of judged messages becomes rows: the one transaction after which devices may be answered.
+
+Comes in: items in the order they came, a connection inside a transaction. Goes out: an answer for each. Refuses to
+know: who asks, how an answer is sent.
+
+A key is looked up only when its stream has already seen so high a seq: ``stream.highest`` is written in the same
+transaction as the keys, so above it nothing can be known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ingest.ledger import told
+from ingest.ledger.integrity import row_hash
+from ingest.ledger.port import Answer, Item, Kept, Told
+from ingest.ledger.streams import Streams
+from ingest.model import Context, Instant, Judged, Key, Outcome, Reading
+from ingest.reasons import Reason, Rejected
+from ingest.wire import MAX_BYTES, content, decode
+
+KEPT_OF_TOO_LARGE = 65_536
+"""Bytes kept of a message that is longer than the contract allows, beside its hash and length."""
+
+_COLUMNS = {
+    "journal": 15,
+    "key": 4,
+    "quarantine": 8,
+    "reading": 15,
+    "measurement": 7,
+    "recording": 7,
+}
+_INSERT = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * n)})"  # noqa: S608 - the names are the ones above
+    for table, n in _COLUMNS.items()
+}
+
+_BY_KEY = """
+SELECT k.position, j.sha, j.outcome, j.reason, j.pointer,
+       (SELECT 1 FROM confirmed c WHERE c.reading = k.position)
+FROM key k JOIN journal j ON j.position = k.position WHERE k.device = ? AND k.stream = ? AND k.seq = ?
+"""
+_SET_ASIDE = """
+SELECT q.position, q.sha, 'quarantined', q.reason, j.pointer, NULL
+FROM quarantine q JOIN journal j ON j.position = q.position
+"""
+_CONFLICTS = _SET_ASIDE + "WHERE q.device = ? AND q.stream = ? AND q.seq = ? AND q.reason = 'key.conflict'"
+_BY_SHA = _SET_ASIDE + "WHERE q.sha = ? AND q.seq IS NULL AND q.device = ? ORDER BY q.position LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A journal row that a message may repeat."""
+
+    position: int
+    sha: bytes
+    outcome: str
+    reason: str | None
+    pointer: str | None
+    confirmed: int | None
+
+    def repeated(self, key: Key | None) -> Kept:
+        return Kept(
+            Outcome(self.outcome),
+            Reason(self.reason) if self.reason else None,
+            self.pointer,
+            repeat=True,
+            reading=key.reading if key else None,
+            confirmed=self.confirmed is not None,
+        )
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of one transaction, gathered in order and written table by table by ``save``."""
+
+    connection: Connection
+    now: Instant
+    position: int
+    streams: Streams
+    _rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _COLUMNS})
+    _here: dict[Key | bytes, list[int]] = field(default_factory=dict)
+    """Positions of this batch by key, or by hash for messages without one."""
+    _kept: dict[int, tuple[Judged, Kept]] = field(default_factory=dict)
+
+    def keep(self, judged: Judged) -> Kept:
+        """Decide what a judged message is beside what is already kept, and gather its rows."""
+        held = self._held(judged)
+        for known in held:
+            if self._same(judged, known):
+                self._journal(judged, Outcome.DUPLICATE, first=known)
+                return known.repeated(judged.key)
+        if judged.key is not None:
+            if held:
+                return self._set_aside(judged, Reason.KEY_CONFLICT, None)
+            self._take(judged.key)
+        if judged.reading is None:
+            return self._set_aside(judged, judged.verdict.reason, judged.verdict.pointer)
+        self._store(judged.reading)
+        return self._new(judged, Kept(Outcome.STORED, reading=judged.reading.key.reading))
+
+    def save(self) -> None:
+        """Write everything gathered."""
+        for table, rows in self._rows.items():
+            if rows:
+                self.connection.exec_driver_sql(_INSERT[table], rows)
+        self.streams.save()
+
+    # ------------------------------------------------------------ known already?
+
+    def _held(self, judged: Judged) -> list[_Held]:
+        """Rows that this message may repeat: those of its key, the one that took it first; else those of its hash."""
+        key = judged.key
+        if key is None:
+            return self._held_without_key(judged) if judged.raw.dup else []
+        if key.seq > self.streams.highest((key.device, key.stream)):
+            return []
+        inside = [self._just_kept(position) for position in self._here.get(key, ())]
+        wanted = (key.device, bytes.fromhex(key.stream), key.seq)
+        rows = [*self._select(_BY_KEY, wanted), *self._select(_CONFLICTS, wanted)]
+        return [_Held(*row) for row in rows] + inside
+
+    def _held_without_key(self, judged: Judged) -> list[_Held]:
+        inside = [self._just_kept(position) for position in self._here.get(judged.sha, ())]
+        rows = self._select(_BY_SHA, (judged.sha, judged.raw.device))
+        return [_Held(*row) for row in rows] + inside
+
+    def _just_kept(self, position: int) -> _Held:
+        judged, kept = self._kept[position]
+        return _Held(position, judged.sha, kept.outcome, kept.reason, kept.pointer, None)
+
+    def _same(self, judged: Judged, held: _Held) -> bool:
+        """Equal bytes, or equal content (device contract, section 3, *Repeats*)."""
+        if judged.sha == held.sha:
+            return True
+        return _content(judged.raw.payload) == _content(self._payload(held.position))
+
+    def _payload(self, position: int) -> bytes:
+        if position in self._kept:
+            return self._kept[position][0].raw.payload
+        (row,) = self._select("SELECT payload FROM journal WHERE position = ?", (position,))
+        return bytes(row[0])
+
+    def _select(self, statement: str, wanted: tuple[Any, ...]) -> Sequence[Any]:
+        return self.connection.exec_driver_sql(statement, wanted).all()
+
+    # ------------------------------------------------------------ rows
+
+    def _take(self, key: Key) -> None:
+        self._rows["key"].append((key.device, bytes.fromhex(key.stream), key.seq, self.position))
+        self.streams.seen((key.device, key.stream), key.seq)
+
+    def _set_aside(self, judged: Judged, reason: Reason | None, pointer: str | None) -> Kept:
+        key = judged.key
+        stream, seq = (bytes.fromhex(key.stream), key.seq) if key else (None, None)
+        self._rows["quarantine"].append(
+            (self.position, judged.raw.device, stream, seq, judged.sha, reason, "waiting", self.now)
+        )
+        return self._new(judged, Kept(Outcome.QUARANTINED, reason, pointer, reading=key.reading if key else None))
+
+    def _new(self, judged: Judged, kept: Kept) -> Kept:
+        self._kept[self.position] = (judged, kept)
+        self._here.setdefault(judged.key or judged.sha, []).append(self.position)
+        self._journal(judged, kept.outcome, kept.reason, kept.pointer)
+        return kept
+
+    def _journal(
+        self,
+        judged: Judged,
+        outcome: Outcome,
+        reason: Reason | None = None,
+        pointer: str | None = None,
+        first: _Held | None = None,
+    ) -> None:
+        raw, key = judged.raw, judged.key
+        payload: bytes | None = raw.payload
+        if first is not None and first.sha == judged.sha:
+            payload = None
+        elif len(raw.payload) > MAX_BYTES:
+            payload = raw.payload[:KEPT_OF_TOO_LARGE]
+        stream, seq = (bytes.fromhex(key.stream), key.seq) if key else (None, None)
+        row = (
+            self.position, raw.received_at, str(raw.channel), raw.device, raw.hub, judged.sha, len(raw.payload),
+            payload, stream, seq, str(outcome), reason and str(reason), pointer, first and first.position,
+        )  # fmt: skip
+        self._rows["journal"].append((*row, journal_hash(row)))
+        self.position += 1
+
+    def _store(self, reading: Reading) -> None:
+        row = reading_row(self.position, reading)
+        measured = [
+            (self.position, n, m.metric, m.value, m.unit, m.normal, int(m.unusual))
+            for n, m in enumerate(reading.measurements)
+        ]
+        recorded = recording_row(self.position, reading)
+        self._rows["measurement"].extend(measured)
+        if recorded:
+            self._rows["recording"].append(recorded)
+        self._rows["reading"].append((*row, reading_hash(row, measured, recorded)))
+
+
+def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[Answer]:
+    """Keep a batch in order; returns an answer for each item. The caller commits before it passes them on."""
+    (last,) = connection.exec_driver_sql("SELECT coalesce(max(position), 0) FROM journal").one()
+    streams = Streams(connection, now)
+    batch = Batch(connection, now, last + 1, streams)
+    answers: list[Answer] = []
+    for item in items:
+        if isinstance(item, Judged):
+            answers.append(batch.keep(item))
+        elif isinstance(item, Told):
+            answers.append(told.hello(connection, streams, item))
+        else:
+            told.state(connection, streams, item)
+            answers.append(None)
+    batch.save()
+    return answers
+
+
+def journal_hash(row: Sequence[Any]) -> bytes:
+    """The row hash of a journal row (without its last column): the payload counts by its own hash and length."""
+    payload = row[7]
+    kept = None if payload is None else hashlib.sha256(payload).digest()
+    return row_hash((*row[:7], kept, *row[8:14]))
+
+
+def reading_row(position: int, reading: Reading) -> tuple[Any, ...]:
+    """The columns of ``reading`` but its hash."""
+    timing = reading.timing
+    return (
+        position, bytes.fromhex(reading.key.reading), reading.key.device, reading.kind, reading.clock, timing.taken_at,
+        timing.used, str(timing.mark), timing.offset, timing.uncertainty, _context_text(reading.context),
+        json.dumps(reading.flags) if reading.flags else None, reading.exam, reading.replaces,
+    )  # fmt: skip
+
+
+def recording_row(position: int, reading: Reading) -> tuple[Any, ...] | None:
+    """The columns of ``recording``, None for a reading without one."""
+    found = reading.recording
+    if found is None:
+        return None
+    names = json.dumps([name for name, _ in found.leads])
+    samples = b"".join(samples for _, samples in found.leads)
+    return (position, found.sampling_hz, found.unit, found.step, found.baseline, names, samples)
+
+
+def reading_hash(row: Sequence[Any], measured: Sequence[Sequence[Any]], recorded: Sequence[Any] | None) -> bytes:
+    """The row hash of a reading: its own columns, its measurements, its recording by hash."""
+    recording = None if recorded is None else [*recorded[:6], hashlib.sha256(recorded[6]).digest()]
+    return row_hash((*row, [list(m) for m in measured], recording))
+
+
+@lru_cache(256)
+def _context_text(context: Context) -> str | None:
+    if context == _NO_CONTEXT:
+        return None
+    told_words = {name: getattr(context, name) for name in Context.__slots__ if getattr(context, name)}
+    return json.dumps(told_words, separators=(",", ":"))
+
+
+def _content(payload: bytes) -> object:
+    """The content of a message; its bytes when it is none."""
+    try:
+        return content(decode(payload))
+    except Rejected:
+        return payload
+
+
+_NO_CONTEXT = Context()

@@ -1,0 +1,131 @@
+"""The gateway's port over a relational ledger file.
+
+Comes in: items, device ids. Goes out: what ``ingest.ledger.port.Ledger`` promises. Refuses to know: MQTT, HTTP, FHIR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from ingest.ledger import journal
+from ingest.ledger.files import LedgerFile
+from ingest.ledger.port import Answer, Confirmation, Item, Known, Missing
+from ingest.ledger.schema import CLOCK, CONFIRMED, CURSOR, DEVICE, GAP, HELLO, JOURNAL, READING
+from ingest.ledger.sqlite import named_faults
+from ingest.model import ClockFacts, DeviceStatus, Instant
+
+_TOLD = "in_record"
+
+
+@dataclass(frozen=True, slots=True)
+class RelationalLedger:
+    """``ingest.ledger.port.Ledger`` on SQLite."""
+
+    file: LedgerFile
+
+    @property
+    def name(self) -> str:
+        """See the port."""
+        return self.file.name
+
+    def known(self, devices: Collection[str]) -> Mapping[str, Known]:
+        """See the port."""
+        with named_faults(), self.file.readers.connect() as connection:
+            clocks = _clocks(connection, devices)
+            rows = connection.execute(
+                select(DEVICE.c.device, DEVICE.c.revoked_at, HELLO.c.wants_record, HELLO.c.max_down_bytes)
+                .join_from(DEVICE, HELLO, HELLO.c.device == DEVICE.c.device, isouter=True)
+                .where(DEVICE.c.device.in_(devices))
+            )
+            return {
+                device: Known(
+                    DeviceStatus.ACTIVE if revoked is None else DeviceStatus.REVOKED,
+                    clocks.get(device, {}),
+                    bool(wants),
+                    most,
+                )
+                for device, revoked, wants, most in rows
+            }
+
+    def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
+        """See the port."""
+        return self.file.writer.submit(lambda connection: journal.commit(connection, items, now))
+
+    def overdue(self, before: Instant, limit: int) -> Sequence[Missing]:
+        """See the port."""
+        wanted = (
+            select(
+                GAP.c.gap,
+                GAP.c.device,
+                HELLO.c.hub,
+                GAP.c.stream,
+                GAP.c.first,
+                GAP.c.last,
+                GAP.c.first_seen,
+                HELLO.c.oldest,
+            )
+            .join_from(GAP, HELLO, HELLO.c.device == GAP.c.device)
+            .where(GAP.c.closed_at.is_(None), GAP.c.first_seen < before, GAP.c.last >= HELLO.c.oldest)
+            .where(HELLO.c.online == 1, HELLO.c.stream == GAP.c.stream)
+            .where((GAP.c.asked_at.is_(None)) | (GAP.c.asked_at < HELLO.c.at))
+            .order_by(GAP.c.gap)
+            .limit(limit)
+        )
+        with named_faults(), self.file.readers.connect() as connection:
+            return [Missing(*row[:3], row[3].hex(), *row[4:]) for row in connection.execute(wanted)]
+
+    def asked(self, gaps: Collection[int], now: Instant) -> None:
+        """See the port."""
+        note = update(GAP).where(GAP.c.gap.in_(gaps)).values(asked_at=now)
+        self.file.writer.write(lambda connection: connection.execute(note))
+
+    def confirmations(self, after: int, limit: int) -> Sequence[Confirmation]:
+        """See the port."""
+        wanted = (
+            select(
+                CONFIRMED.c.position, CONFIRMED.c.device, HELLO.c.hub, JOURNAL.c.stream, JOURNAL.c.seq,
+                JOURNAL.c.sha, READING.c.reading,
+            )
+            .join_from(CONFIRMED, JOURNAL, JOURNAL.c.position == CONFIRMED.c.reading)
+            .join(READING, READING.c.position == CONFIRMED.c.reading)
+            .join(HELLO, HELLO.c.device == CONFIRMED.c.device)
+            .where(CONFIRMED.c.position > after, HELLO.c.wants_record == 1)
+            .order_by(CONFIRMED.c.position)
+            .limit(limit)
+        )  # fmt: skip
+        with named_faults(), self.file.readers.connect() as connection:
+            rows = connection.execute(wanted)
+            return [Confirmation(p, d, hub, s.hex(), seq, sha, r.hex()) for p, d, hub, s, seq, sha, r in rows]
+
+    def told(self) -> int:
+        """See the port."""
+        wanted = select(CURSOR.c.position).where(CURSOR.c.name == _TOLD)
+        with named_faults(), self.file.readers.connect() as connection:
+            return int(connection.execute(wanted).scalar() or 0)
+
+    def note_told(self, position: int) -> None:
+        """See the port."""
+        row = (_TOLD, position)
+        self.file.writer.write(
+            lambda connection: connection.exec_driver_sql("INSERT OR REPLACE INTO cursor VALUES (?, ?)", row)
+        )
+
+    def close(self) -> None:
+        """See the port."""
+        self.file.close()
+
+
+def _clocks(connection: Connection, devices: Collection[str]) -> dict[str, dict[int, ClockFacts]]:
+    found: dict[str, dict[int, ClockFacts]] = {}
+    for device, epoch, synced, offset, uncertainty in connection.execute(
+        select(CLOCK.c.device, CLOCK.c.epoch, CLOCK.c.synced, CLOCK.c.offset, CLOCK.c.uncertainty).where(
+            CLOCK.c.device.in_(devices)
+        )
+    ):
+        known = None if synced is None else bool(synced)
+        found.setdefault(device, {})[epoch] = ClockFacts(known, offset, uncertainty)
+    return found

@@ -1,0 +1,88 @@
+"""What devices say of themselves becomes rows: the latest hello, clock epochs, presence, readings that will never come.
+
+Comes in: ``Told`` and ``State``, a connection inside a transaction. Goes out: the answer to a hello. Refuses to know:
+topics, welcomes, commands.
+"""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Connection
+
+from ingest.ledger.port import State, Told, Welcomed
+from ingest.ledger.streams import Streams
+from ingest.model import Instant
+from ingest.sequence import expect
+
+_HELLO = (
+    "device", "hub", "at", "conn", "online", "stream", "oldest", "next", "contract", "manufacturer", "model", "serial",
+    "firmware", "eui64", "kinds", "wants_record", "max_down_bytes",
+)  # fmt: skip
+_KEEP_HELLO = (
+    f"INSERT OR REPLACE INTO hello ({', '.join(_HELLO)})"  # noqa: S608 - the names are the ones above
+    f" VALUES ({', '.join('?' * len(_HELLO))})"
+)
+_IDENTITY = "SELECT manufacturer, model, serial, firmware, eui64 FROM hello WHERE device = ?"
+_FILL_EUI64 = "UPDATE device SET eui64 = ? WHERE device = ? AND eui64 IS NULL"
+_DEVICE_DUE = "INSERT INTO due (what, ref) VALUES ('device', ?)"
+_OFFLINE = "UPDATE hello SET online = 0 WHERE device = ? AND conn = ?"
+_CLOCK = """
+INSERT INTO clock (device, epoch, synced, "offset", uncertainty, changed_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (device, epoch) DO UPDATE SET synced = coalesce(excluded.synced, synced),
+  "offset" = coalesce(excluded."offset", "offset"), uncertainty = coalesce(excluded.uncertainty, uncertainty),
+  changed_at = excluded.changed_at
+"""
+_SETTLES = """
+INSERT INTO due (what, ref) SELECT 'reading', i.position FROM inbox i JOIN reading r ON r.position = i.position
+WHERE i.device = ? AND r.clock = ? AND i.why = 'time.unverified'
+"""
+
+
+def hello(connection: Connection, streams: Streams, told: Told) -> Welcomed:
+    """Keep a hello; whatever it settles is due to be looked at again."""
+    before = connection.exec_driver_sql(_IDENTITY, (told.device,)).one_or_none()
+    identity = (told.manufacturer, told.model, told.serial, told.firmware, told.eui64)
+    connection.exec_driver_sql(
+        _KEEP_HELLO,
+        (
+            told.device, told.hub, told.at, told.conn, 1, bytes.fromhex(told.stream), told.oldest, told.next,
+            told.contract, *identity, json.dumps(told.kinds), int(told.wants_record), told.max_down_bytes,
+        ),
+    )  # fmt: skip
+    if told.eui64:
+        connection.exec_driver_sql(_FILL_EUI64, (told.eui64, told.device))
+    if before is None or tuple(before) != identity:
+        connection.exec_driver_sql(_DEVICE_DUE, (told.device,))
+    if told.epoch is not None:
+        _clock(connection, told.device, told.epoch, told.at, synced=told.synced)
+    key = (told.device, told.stream)
+    streams.change(key, lambda state: expect(state, told.next))
+    return Welcomed(streams.settled(key))
+
+
+def state(connection: Connection, streams: Streams, told: State) -> None:
+    """Keep a state message; a will of an older connection changes nothing."""
+    if told.offline:
+        connection.exec_driver_sql(_OFFLINE, (told.device, told.conn))
+    if told.epoch is not None and told.offset is not None:
+        measured = (told.offset, told.uncertainty)
+        _clock(connection, told.device, told.epoch, told.at, measured=measured)
+    if told.stream is not None:
+        for first, last in told.lost:
+            streams.lost((told.device, told.stream), first, last)
+
+
+def _clock(
+    connection: Connection,
+    device: str,
+    epoch: int,
+    at: Instant,
+    *,
+    synced: bool | None = None,
+    measured: tuple[int | None, int | None] = (None, None),
+) -> None:
+    known = None if synced is None else int(synced)
+    connection.exec_driver_sql(_CLOCK, (device, epoch, known, *measured, at))
+    if synced or measured[0] is not None:
+        connection.exec_driver_sql(_SETTLES, (device, epoch))

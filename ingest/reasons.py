@@ -1,0 +1,264 @@
+"""The closed registry of reasons: why a message was set aside, what it means, and who has to act.
+
+Comes in: nothing. Goes out: ``Reason`` (the codes of the device contract, section 13), their ``Entry`` with meaning,
+action and texts, and ``Rejected``, which carries one with the place in the message. Refuses to know: HTTP, FHIR.
+
+A code that is raised but not listed here cannot exist, because raising takes a member of the enumeration; a test holds
+that every listed code is raised by a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """Who has to act (device contract, section 8)."""
+
+    NONE = "none"
+    FIX = "fix"
+    OPERATOR = "operator"
+
+
+class Reason(StrEnum):
+    """Codes, in the order in which the first that applies is given (device contract, section 13)."""
+
+    MQTT_TOPIC = "mqtt.topic"
+    MQTT_RETAINED = "mqtt.retained"
+    JSON_TOO_LARGE = "json.too_large"
+    JSON_ENCODING = "json.encoding"
+    JSON_TOO_DEEP = "json.too_deep"
+    JSON_DUPLICATE_KEY = "json.duplicate_key"
+    JSON_MALFORMED = "json.malformed"
+    SCHEMA_VERSION = "schema.version"
+    SCHEMA_MISSING = "schema.missing"
+    SCHEMA_TYPE = "schema.type"
+    SCHEMA_NOT_ALLOWED = "schema.not_allowed"
+    SCHEMA_UNKNOWN_KIND = "schema.unknown_kind"
+    DEVICE_UNKNOWN = "device.unknown"
+    DEVICE_REVOKED = "device.revoked"
+    DEVICE_NOT_SERVED = "device.not_served"
+    NUMBER_NOT_FINITE = "number.not_finite"
+    NUMBER_OUT_OF_RANGE = "number.out_of_range"
+    UNIT_MISSING = "unit.missing"
+    UNIT_NOT_ALLOWED = "unit.not_allowed"
+    VALUE_IMPOSSIBLE = "value.impossible"
+    VALUE_INCONSISTENT = "value.inconsistent"
+    ECG_LEADS = "ecg.leads"
+    ECG_LENGTH = "ecg.length"
+    ECG_SAMPLING = "ecg.sampling"
+    TIME_FORMAT = "time.format"
+    TIME_FUTURE = "time.future"
+    TIME_UNSET_CLOCK = "time.unset_clock"
+    TIME_TOO_OLD = "time.too_old"
+    KEY_CONFLICT = "key.conflict"
+
+
+class Rejected(Exception):  # noqa: N818 - it is the verdict on a message, not a failure of ours
+    """A message is set aside: ``reason`` says why, ``pointer`` (JSON pointer, RFC 6901) where.
+
+    The text holds the code and the pointer only, never a value: exceptions end up in logs.
+    """
+
+    def __init__(self, reason: Reason, pointer: str | None = None) -> None:
+        super().__init__(f"{reason} {pointer or ''}".rstrip())
+        self.reason = reason
+        self.pointer = pointer
+
+
+_ORDER = {reason: place for place, reason in enumerate(Reason)}
+
+
+def first(faults: Iterable[Rejected]) -> Rejected:
+    """Of at least one fault, the one that is given: by the order of ``Reason``, then as they come."""
+    return min(faults, key=lambda fault: _ORDER[fault.reason])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the registry: ``meaning`` for engineers, ``fr`` and ``en`` for the people at the site."""
+
+    action: Action
+    meaning: str
+    fr: str
+    en: str
+
+
+REGISTRY: dict[Reason, Entry] = {
+    Reason.MQTT_TOPIC: Entry(
+        Action.FIX,
+        "The topic is not one that a device may publish on.",
+        "L'appareil a publié sur un sujet inconnu.",
+        "The device published on an unknown topic.",
+    ),
+    Reason.MQTT_RETAINED: Entry(
+        Action.FIX,
+        "The message was retained by the broker: an old value could look new.",
+        "Message conservé par le courtier : une ancienne mesure pourrait paraître nouvelle.",
+        "Message retained by the broker: an old measurement could look new.",
+    ),
+    Reason.JSON_TOO_LARGE: Entry(
+        Action.FIX,
+        "The message is longer than 1,000,000 bytes; its hash, length and first 64 KiB are kept.",
+        "Message trop long.",
+        "Message too long.",
+    ),
+    Reason.JSON_ENCODING: Entry(
+        Action.FIX,
+        "The message is not UTF-8, has a byte order mark, or escapes half a character.",
+        "Message mal encodé (UTF-8 attendu).",
+        "Message wrongly encoded (UTF-8 expected).",
+    ),
+    Reason.JSON_TOO_DEEP: Entry(
+        Action.FIX,
+        "The JSON is nested deeper than 200 levels.",
+        "Message trop imbriqué.",
+        "Message nested too deeply.",
+    ),
+    Reason.JSON_DUPLICATE_KEY: Entry(
+        Action.FIX,
+        "A member name stands twice in one object, so its value is ambiguous.",
+        "Un champ est présent deux fois.",
+        "A field is present twice.",
+    ),
+    Reason.JSON_MALFORMED: Entry(
+        Action.FIX,
+        "The payload is not one JSON text.",
+        "Message illisible.",
+        "Unreadable message.",
+    ),
+    Reason.SCHEMA_VERSION: Entry(
+        Action.FIX,
+        "`v` is not 1.",
+        "Version de message inconnue.",
+        "Unknown message version.",
+    ),
+    Reason.SCHEMA_MISSING: Entry(
+        Action.FIX,
+        "A required member is absent.",
+        "Un champ obligatoire manque.",
+        "A required field is missing.",
+    ),
+    Reason.SCHEMA_TYPE: Entry(
+        Action.FIX,
+        "A member has the wrong type or form, or the payload is not an object.",
+        "Un champ n'a pas la forme attendue.",
+        "A field does not have the expected form.",
+    ),
+    Reason.SCHEMA_NOT_ALLOWED: Entry(
+        Action.FIX,
+        "A name or word that the contract does not list for this kind, or a form that this version does not take.",
+        "Un champ ou un mot n'est pas prévu pour ce type de mesure.",
+        "A field or word is not allowed for this kind of reading.",
+    ),
+    Reason.SCHEMA_UNKNOWN_KIND: Entry(
+        Action.FIX,
+        "The kind is not one that this version takes.",
+        "Type de mesure inconnu.",
+        "Unknown kind of reading.",
+    ),
+    Reason.DEVICE_UNKNOWN: Entry(
+        Action.OPERATOR,
+        "No such device is registered.",
+        "Appareil non enregistré : enregistrez-le, ses mesures seront reprises.",
+        "Device not registered: register it and its readings will be judged again.",
+    ),
+    Reason.DEVICE_REVOKED: Entry(
+        Action.OPERATOR,
+        "The device's registration was revoked.",
+        "Appareil révoqué.",
+        "Device revoked.",
+    ),
+    Reason.DEVICE_NOT_SERVED: Entry(
+        Action.OPERATOR,
+        "A hub speaks for a device that the registry does not let it serve.",
+        "Ce concentrateur n'est pas autorisé à parler pour cet appareil.",
+        "This hub may not speak for this device.",
+    ),
+    Reason.NUMBER_NOT_FINITE: Entry(
+        Action.FIX,
+        "NaN or Infinity stands in the message.",
+        "Une valeur n'est pas un nombre.",
+        "A value is not a number.",
+    ),
+    Reason.NUMBER_OUT_OF_RANGE: Entry(
+        Action.FIX,
+        "A number is too long or too large to be kept exactly.",
+        "Un nombre est trop grand ou trop long.",
+        "A number is too large or too long.",
+    ),
+    Reason.UNIT_MISSING: Entry(
+        Action.FIX,
+        "A value has no unit.",
+        "Une valeur n'a pas d'unité.",
+        "A value has no unit.",
+    ),
+    Reason.UNIT_NOT_ALLOWED: Entry(
+        Action.FIX,
+        "The unit is not one of the UCUM codes listed for this value.",
+        "Unité non prévue pour cette valeur.",
+        "Unit not allowed for this value.",
+    ),
+    Reason.VALUE_IMPOSSIBLE: Entry(
+        Action.FIX,
+        "The value lies outside what is possible in a living person.",
+        "Valeur impossible.",
+        "Impossible value.",
+    ),
+    Reason.VALUE_INCONSISTENT: Entry(
+        Action.FIX,
+        "Two values of the reading contradict each other.",
+        "Deux valeurs de la mesure se contredisent.",
+        "Two values of the reading contradict each other.",
+    ),
+    Reason.ECG_LEADS: Entry(
+        Action.FIX,
+        "No lead, an unknown lead, or `unspecified` beside named ones.",
+        "Dérivations de l'ECG inconnues ou absentes.",
+        "ECG leads unknown or absent.",
+    ),
+    Reason.ECG_LENGTH: Entry(
+        Action.FIX,
+        "Leads of different length, shorter than 1 s, too long to be sent inline, or samples that do not decode.",
+        "Durée de l'ECG non valable.",
+        "ECG length not valid.",
+    ),
+    Reason.ECG_SAMPLING: Entry(
+        Action.FIX,
+        "Sampling outside 50..2000 Hz, or a step of zero.",
+        "Échantillonnage de l'ECG non valable.",
+        "ECG sampling not valid.",
+    ),
+    Reason.TIME_FORMAT: Entry(
+        Action.FIX,
+        "`taken_at` is not RFC 3339 with an offset or Z.",
+        "Heure de mesure illisible.",
+        "Unreadable time of measurement.",
+    ),
+    Reason.TIME_FUTURE: Entry(
+        Action.FIX,
+        "The measurement lies more than 5 minutes ahead of the gateway.",
+        "Heure de mesure dans le futur.",
+        "Time of measurement in the future.",
+    ),
+    Reason.TIME_UNSET_CLOCK: Entry(
+        Action.FIX,
+        "The measurement lies before 2015: a clock that was never set.",
+        "Horloge de l'appareil jamais réglée.",
+        "The device's clock was never set.",
+    ),
+    Reason.TIME_TOO_OLD: Entry(
+        Action.OPERATOR,
+        "The measurement is older than the setting allows (90 days).",
+        "Mesure trop ancienne.",
+        "Measurement too old.",
+    ),
+    Reason.KEY_CONFLICT: Entry(
+        Action.FIX,
+        "Another reading was already kept under the same device, stream and seq.",
+        "Une autre mesure porte déjà ce numéro.",
+        "Another reading already has this number.",
+    ),
+}

@@ -1,0 +1,67 @@
+"""What a time series is asked, and when it is fed.
+
+Comes in: points. Goes out: points, buckets, last values. Refuses to know: patients, FHIR.
+Every implementation passes the suite in ``tests/series/test_series.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from ingest.model import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measured value in the metric's own unit; ``position``, its journal row, keeps points of one instant apart."""
+
+    device: str
+    metric: str
+    at: Instant
+    position: int
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A device from ``start`` (inclusive) to ``end`` (exclusive)."""
+
+    device: str
+    start: Instant
+    end: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Points of ``start`` <= at < start + width: their number, and min, mean, max in the metric's unit."""
+
+    start: Instant
+    count: int
+    low: Decimal
+    mean: Decimal
+    high: Decimal
+
+
+class Series(Protocol):
+    """A store of points. All methods raise LedgerUnavailable (or the engine's own kin of it) when it is away."""
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Keep points; called by the projector only, in journal order. Writing a point again changes nothing."""
+
+    def range(self, metric: str, spans: Sequence[Span], most: int) -> Sequence[Point]:
+        """The first ``most`` points of a metric in these spans, by time, then position."""
+
+    def buckets(self, metric: str, spans: Sequence[Span], width: int) -> Sequence[Bucket]:
+        """Points gathered in buckets of ``width`` microseconds from 1970-01-01T00:00:00Z on; empty ones are left out.
+
+        Values are reckoned in binary floating point here (a mean has no exact digits) and rounded to 6 decimals.
+        """
+
+    def last(self, spans: Sequence[Span]) -> Sequence[Point]:
+        """The newest point of each metric in these spans."""
+
+    def clear(self) -> None:
+        """Forget everything: the projector feeds it again from the journal."""
