@@ -1,0 +1,157 @@
+"""``Source`` over MQTT 3.1.1, by paho: QoS 1, acknowledged by hand, in a session that outlives the connection.
+
+Comes in: an address and credentials. Goes out: messages. Refuses to know: what is in them, who may send.
+
+paho's network thread does one thing with a message: put it into the buffer (an exception in a callback would end the
+thread without a word). It reconnects by itself; ``stalled`` says when it does not.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.buffer import Buffer
+from gateway.source import Taken
+from gateway.topics import EVERYTHING_UP, NOBODY, down, parse
+from ingest.model import RawMessage
+
+LINGER_S = 0.005
+"""How long the first message of a batch waits for company."""
+_KEEPALIVE_S = 20
+_MOST = 8192  # more than any window in which a broker leaves messages unacknowledged
+_MOST_BYTES = 64 * 1024**2
+_RETRY_S = (1, 30)
+_UNSENT = 20_000  # answers that may wait for the broker; beyond it ``publish`` says no
+_FAILED = 0x80  # MQTT 3.1.1 section 3.9.3: SUBACK failure
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How the gateway is known to the broker.
+
+    ``client_id`` is random and secret: whoever has it can take the session over.
+    """
+
+    host: str
+    port: int
+    username: str
+    secret: str
+    client_id: str
+    tls: bool = False
+    ca_file: Path | None = None
+
+
+class MqttSource:
+    """See ``gateway.source.Source``. ``on_subscribed`` is called, in the network thread, after each SUBACK."""
+
+    def __init__(self, account: Account, on_subscribed: Callable[[], None] = lambda: None) -> None:
+        self._buffer: Buffer[tuple[MQTTMessage, int, int]] = Buffer(_MOST, _MOST_BYTES)
+        self._epoch = 0
+        self._subscribed = False
+        self._guard = threading.Lock()  # held while an acknowledgement is queued: no connection may end in between
+        self._since = time.monotonic()
+        self.problem: str | None = None
+        self.on_subscribed = on_subscribed
+        self._name = account.client_id
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2, account.client_id, clean_session=False, manual_ack=True
+        )
+        client.username_pw_set(account.username, account.secret)
+        if account.tls:
+            client.tls_set(ca_certs=str(account.ca_file) if account.ca_file else None)
+        client.reconnect_delay_set(*_RETRY_S)
+        client.max_inflight_messages_set(0)  # a receipt must not wait in here while its acknowledgement overtakes it
+        client.max_queued_messages_set(_UNSENT)
+        client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        client.on_subscribe, client.on_message = self._acked, self._arrived
+        client.connect_async(account.host, account.port, _KEEPALIVE_S)
+        client.loop_start()
+
+    def take(self, most: int, timeout_s: float) -> Sequence[Taken]:
+        """See the port."""
+        taken = self._buffer.take(most, timeout_s, LINGER_S if timeout_s else 0)
+        return [_taken(*item) for item in taken]
+
+    def publish(self, sender: str, payload: bytes) -> bool:
+        """See the port; sent at QoS 1, so that a device with a session of its own finds it when it is back."""
+        code = self._client.publish(down(sender), payload, qos=1).rc
+        return code in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
+
+    def ack(self, taken: Sequence[Taken]) -> None:
+        """See the port."""
+        with self._guard:
+            for message in taken:
+                if message.qos and message.epoch == self._epoch:
+                    self._client.ack(message.mid, message.qos)
+
+    def connected(self) -> bool:
+        """See the port."""
+        return self._subscribed
+
+    def stalled(self, patience_s: float) -> str | None:
+        """Why nothing can come any more; None while all is well or ``patience_s`` have not passed since it was."""
+        alive = any(thread.name == f"paho-mqtt-client-{self._name}" for thread in threading.enumerate())
+        if not alive:
+            return "the network thread has ended"
+        if not self._subscribed and time.monotonic() - self._since > patience_s:
+            return self.problem or "the broker does not answer"
+        return None
+
+    def close(self) -> None:
+        """See the port."""
+        self._buffer.close()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    # ------------------------------------------------------------ paho's network thread
+
+    def _connected(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self.problem = f"the broker refuses the gateway ({code})"
+            return
+        with self._guard:
+            self._epoch += 1
+        client.subscribe(EVERYTHING_UP, qos=1)
+
+    def _acked(
+        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        if any(code.value >= _FAILED for code in codes):
+            self.problem = "the broker refuses the gateway's subscription"
+            return
+        self.problem, self._subscribed = None, True
+        self.on_subscribed()
+
+    def _disconnected(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, _code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        with self._guard:
+            self._epoch += 1
+        self._subscribed, self._since = False, time.monotonic()
+        # What was not taken yet can no longer be acknowledged and will come again; kept, it would be judged twice.
+        self._buffer.clear()
+
+    def _arrived(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._buffer.put((message, self._epoch, time.time_ns() // 1000), len(message.payload) + 256)
+
+
+def _taken(message: MQTTMessage, epoch: int, received_at: int) -> Taken:
+    try:
+        address = parse(message.topic)
+    except UnicodeDecodeError:  # MQTT forbids it (section 1.5.3), and not every broker refuses it
+        address = NOBODY
+    raw = RawMessage(
+        address.device, address.channel, bytes(message.payload), received_at, address.hub, message.retain, message.dup
+    )
+    return Taken(raw, epoch, message.mid, message.qos)

@@ -1,0 +1,79 @@
+"""Verdicts as messages to devices (device contract, section 8). Pure.
+
+Comes in: what the ledger kept. Goes out: payloads of at most so many bytes, many verdicts in one. Refuses to know:
+topics.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ingest.ledger.port import Confirmation, Kept
+from ingest.model import Judged, Outcome
+from ingest.reasons import REGISTRY
+
+MOST_BYTES = 1024
+"""Longest message to a device that has not named another length (contract, section 8)."""
+_SHA = 16  # hex digits of the payload's SHA-256 (contract, section 8)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def receipt(judged: Judged, kept: Kept) -> str:
+    """One verdict as JSON; without stream and seq for a message that had none."""
+    told: dict[str, Any] = {}
+    if judged.raw.hub is not None:
+        told["device"] = judged.raw.device
+    if judged.key is not None:
+        told |= {"stream": judged.key.stream, "seq": judged.key.seq}
+    told["sha"] = judged.sha.hex()[:_SHA]
+    if kept.reading is not None:
+        told["reading"] = kept.reading
+    told["verdict"] = kept.outcome
+    if kept.reason is not None:
+        told["reason"] = kept.reason
+        if kept.pointer is not None:
+            told["pointer"] = kept.pointer
+        told["action"] = REGISTRY[kept.reason].action
+    if kept.repeat:
+        told["repeat"] = True
+    return _encode(told)
+
+
+def in_record(stream: str, seq: int, sha: bytes, reading: str, device: str | None = None) -> str:
+    """The record has confirmed a reading; ``device`` only for a hub."""
+    told: dict[str, Any] = {"device": device} if device is not None else {}
+    told |= {"stream": stream, "seq": seq, "sha": sha.hex()[:_SHA], "reading": reading, "verdict": "in_record"}
+    return _encode(told)
+
+
+def confirmed(confirmation: Confirmation) -> str:
+    """``in_record`` for a confirmation of the ledger."""
+    served = confirmation.device if confirmation.hub else None
+    return in_record(confirmation.stream, confirmation.seq, confirmation.sha, confirmation.reading, served)
+
+
+def confirmed_again(judged: Judged, kept: Kept) -> str | None:
+    """``in_record`` after the receipt of a repeat, None when the record has not confirmed it."""
+    if not (kept.confirmed and kept.repeat and kept.outcome is Outcome.STORED and judged.key and kept.reading):
+        return None
+    served = judged.raw.device if judged.raw.hub else None
+    return in_record(judged.key.stream, judged.key.seq, judged.sha, kept.reading, served)
+
+
+def messages(ledger: str, receipts: Iterable[str], most_bytes: int = MOST_BYTES) -> Iterator[bytes]:
+    """Pack receipts into payloads of at most ``most_bytes``; one that is longer by itself goes alone."""
+    head, tail = f'{{"v":1,"ledger":"{ledger}","receipts":[', "]}"
+    room = most_bytes - len(head) - len(tail)
+    packed: list[str] = []
+    used = 0
+    for text in receipts:
+        size = len(text) + bool(packed)
+        if packed and used + size > room:
+            yield (head + ",".join(packed) + tail).encode()
+            packed, used, size = [], 0, len(text)
+        packed.append(text)
+        used += size
+    if packed:
+        yield (head + ",".join(packed) + tail).encode()

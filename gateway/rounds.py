@@ -1,0 +1,73 @@
+"""What the gateway sends without being asked: resends for old gaps, and the record's confirmations.
+
+Comes in: what the ledger says is due. Goes out: commands and ``in_record`` receipts. Refuses to know: messages that
+come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+from gateway import commands, receipts
+from gateway.source import Source
+from ingest.ledger.faults import LedgerUnavailable
+from ingest.ledger.port import Confirmation, Ledger
+from ingest.model import Instant
+
+GRACE = 10 * 1_000_000
+"""Microseconds before a missing seq is asked for: reordering and redelivery fill most gaps by themselves (contract:
+60 s)."""
+_MANY = 500
+_CONFIRM_EVERY_S, _GAPS_EVERY = 0.25, 8
+
+
+class Rounds:
+    """Looks at the ledger several times a second; ``run`` in a thread of its own."""
+
+    def __init__(self, source: Source, ledger: Ledger, now: Callable[[], Instant]) -> None:
+        self._source, self._ledger, self._now = source, ledger, now
+        self._sent: int | None = None
+        self._noted: int | None = None
+
+    def run(self, stop: Event) -> None:
+        """Work until ``stop`` is set; a ledger that is away is asked again."""
+        turn = 0
+        while not stop.wait(_CONFIRM_EVERY_S):
+            turn += 1
+            try:
+                self.confirm()
+                if turn % _GAPS_EVERY == 0:
+                    self.ask_again()
+            except LedgerUnavailable:
+                continue
+
+    def confirm(self) -> int:
+        """Send ``in_record`` receipts for what the record has confirmed; returns how many.
+
+        Noted a round later, when the broker has them: a crash in between sends some twice, and none never.
+        """
+        if self._sent is None:
+            self._sent = self._noted = self._ledger.told()
+        if self._noted != self._sent:
+            self._ledger.note_told(self._sent)
+            self._noted = self._sent
+        found = self._ledger.confirmations(self._sent, _MANY)
+        by_sender: dict[str, list[Confirmation]] = {}
+        for confirmation in found:
+            by_sender.setdefault(confirmation.hub or confirmation.device, []).append(confirmation)
+        for sender, confirmations in by_sender.items():
+            for payload in receipts.messages(self._ledger.name, map(receipts.confirmed, confirmations)):
+                self._source.publish(sender, payload)
+        if found:
+            self._sent = found[-1].position
+        return len(found)
+
+    def ask_again(self) -> int:
+        """Send ``resend`` for gaps that nobody was asked to fill yet; returns how many."""
+        gaps = self._ledger.overdue(self._now() - GRACE, _MANY)
+        for gap in gaps:
+            self._source.publish(gap.hub or gap.device, commands.resend(gap))
+        if gaps:
+            self._ledger.asked([gap.gap for gap in gaps], self._now())
+        return len(gaps)

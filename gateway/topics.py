@@ -1,0 +1,52 @@
+"""Topics of the device contract, section 2: what one names, and how it is built. Pure.
+
+Comes in: topic text. Goes out: ``Address``. Refuses to know: payloads, registrations.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ingest.model import Channel
+
+ROOT = "constantes/v1"
+EVERYTHING_UP = f"{ROOT}/up/#"
+"""What the gateway subscribes to, at QoS 1."""
+
+_DEVICE = r"[a-z0-9][a-z0-9_-]{2,62}"  # C-CON-2
+_UP = re.compile(rf"{ROOT}/up/({_DEVICE})(?:/for/({_DEVICE}))?/(.+)", re.ASCII)
+_CHANNELS = {str(channel): channel for channel in (Channel.HELLO, Channel.READING, Channel.STATE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Who a message speaks for, through whom, and on which channel; ``device`` is empty when the topic names none."""
+
+    device: str
+    channel: Channel
+    hub: str | None = None
+
+
+NOBODY = Address("", Channel.UNKNOWN)
+
+
+def parse(topic: str) -> Address:
+    """What an ``up`` topic names; never raises."""
+    match = _UP.fullmatch(topic)
+    if match is None:
+        return NOBODY
+    sender, served, rest = match.groups()
+    channel = _CHANNELS.get(rest, Channel.UNKNOWN)
+    return Address(served, channel, sender) if served else Address(sender, channel)
+
+
+def up(address: Address) -> str:
+    """The topic of a channel that has a name of its own: the inverse of ``parse``."""
+    way = f"{address.hub}/for/{address.device}" if address.hub else address.device
+    return f"{ROOT}/up/{way}/{address.channel}"
+
+
+def down(sender: str) -> str:
+    """Where a connection listens for receipts and commands."""
+    return f"{ROOT}/down/{sender}"
