@@ -7,9 +7,11 @@ a failure: for machines that have all it takes, such as CI. The closing words co
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from scripts.validate import Validator, missing_tools
 
 TIERS = ("services", "faults", "browser", "validator")
 
@@ -22,6 +24,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("REQUIRE_TIERS") == "1",
         help="a skipped test fails: this machine is meant to run every tier (also REQUIRE_TIERS=1)",
     )
+
+
+@pytest.fixture(scope="session")
+def fhir_validator() -> Iterator[Validator]:
+    """Give one running FHIR validator for all tests that ask it: building and starting it costs seconds.
+
+    `check(resource: bytes) -> list[str]` returns its errors.
+    """
+    if missing := missing_tools():
+        pytest.skip(f"{' and '.join(missing)} not on this machine (Debian: scripts/apt-install)")
+    with Validator() as validator:
+        yield validator
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,114 @@
+"""Where resource versions are due: one delivery row for each version and destination, made when the version is.
+
+Comes in: versions just appended to the feed. Goes out: rows of ``delivery``. Refuses to know: how they are sent.
+
+A Patient or Device goes to a destination when a reading that refers to it does, and from then on in every version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from fhir_export.feed import Appended
+from ingest.model import Instant
+
+NOT_LINKED = "patient.not_linked"
+"""Parked: the record's own identity for this patient is not known (fhir.md: ``lookup`` destinations)."""
+
+_DELIVERY = """
+INSERT OR IGNORE INTO delivery
+  (destination, position, type, id, patient, device, state, tries, next_try, due_at, answer)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+"""
+_FOLLOWS = """
+SELECT 1 FROM delivery WHERE destination = ?1 AND type = ?2 AND id = ?3
+UNION ALL
+SELECT 1 FROM feed f JOIN delivered d ON d.destination = ?1 AND d.position = f.position WHERE f.type = ?2 AND f.id = ?3
+LIMIT 1
+"""
+_NEWEST = "SELECT position FROM resource WHERE type = ? AND id = ?"
+_RELEASE = """
+UPDATE delivery SET state = 'due', answer = NULL, next_try = ? WHERE destination = ? AND state = 'parked' AND answer = ?
+"""
+_WITHOUT_PATIENT = "SELECT DISTINCT patient FROM delivery WHERE destination = ? AND patient IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A record to push to. ``patients``: ``write`` makes our Patients there, ``lookup`` leaves identities to it."""
+
+    name: str
+    patients: Literal["lookup", "write"] = "lookup"
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """Decides what is due where."""
+
+    destinations: Sequence[Destination]
+    _following: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def add(self, connection: Connection, appended: Sequence[Appended], now: Instant) -> None:
+        """Make the delivery rows of new versions, inside the transaction that appended them."""
+        for destination in self.destinations:
+            for entry in appended:
+                self._add(connection, destination, entry, now)
+
+    def forget(self) -> None:
+        """Forget what is remembered of a transaction that was undone."""
+        self._following.clear()
+
+    def open(self, connection: Connection, now: Instant) -> None:
+        """What waited only because a destination looked patients up is due once that destination writes them."""
+        for destination in self.destinations:
+            if destination.patients == "write":
+                patients = connection.exec_driver_sql(_WITHOUT_PATIENT, (destination.name,)).scalars().all()
+                for patient in patients:
+                    self._follow(connection, destination, "Patient", patient, now)
+                connection.exec_driver_sql(_RELEASE, (now, destination.name, NOT_LINKED))
+
+    def _add(self, connection: Connection, destination: Destination, entry: Appended, now: Instant) -> None:
+        version, resource = entry.version, entry.version.resource
+        key = (resource.type, resource.id)
+        if version.reading is None:
+            if self._follows(connection, destination, *key):
+                self._insert(connection, destination, entry.position, key, now)
+            return
+        if version.device is not None:
+            self._follow(connection, destination, "Device", version.device, now)
+        parked = NOT_LINKED if destination.patients == "lookup" else None
+        if version.patient is not None and parked is None:
+            self._follow(connection, destination, "Patient", version.patient, now)
+        about = (version.patient, version.device)
+        self._insert(connection, destination, entry.position, key, now, about, parked)
+
+    def _follow(self, connection: Connection, destination: Destination, type_: str, id_: str, now: Instant) -> None:
+        """See that the newest version of a Patient or Device is due there, unless one ever was."""
+        if self._follows(connection, destination, type_, id_):
+            return
+        position = connection.exec_driver_sql(_NEWEST, (type_, id_)).scalar_one()
+        self._insert(connection, destination, position, (type_, id_), now)
+        self._following.add((destination.name, type_, id_))
+
+    def _follows(self, connection: Connection, destination: Destination, type_: str, id_: str) -> bool:
+        key = (destination.name, type_, id_)
+        if key not in self._following and connection.exec_driver_sql(_FOLLOWS, key).first():
+            self._following.add(key)
+        return key in self._following
+
+    def _insert(
+        self,
+        connection: Connection,
+        destination: Destination,
+        position: int,
+        key: tuple[str, str],
+        now: Instant,
+        about: tuple[str | None, str | None] = (None, None),
+        parked: str | None = None,
+    ) -> None:
+        state = "parked" if parked else "due"
+        connection.exec_driver_sql(_DELIVERY, (destination.name, position, *key, *about, state, now, now, parked))

@@ -1,0 +1,84 @@
+"""FHIR datatypes as JSON: CodeableConcept, Quantity, SampledData, Meta.
+
+Comes in: codes, decimal texts, samples. Goes out: element bodies, every digit kept. Refuses to know: which
+resource they stand in.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from decimal import Context, Decimal
+
+from fhir_export.model import Body, Deployment
+from fhir_export.profiles import UCUM, UNIT_NAMES, Coding
+from ingest.metrics import METRICS
+from ingest.model import Measurement, Recording
+
+_TRANSLATION = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation"
+_DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_PERIOD = Context(prec=15)
+"""300 Hz has no finite period in ms: 15 digits give back every frequency of the contract by rounding."""
+_MISSING = "-32768"
+"""A missing sample (device contract, C-ECG-2); FHIR writes E."""
+
+
+def concept(codings: Iterable[Coding], text: str | None = None) -> Body:
+    """A CodeableConcept; readers take the first coding they know."""
+    body: Body = {}
+    if found := [{"system": coding.system, "code": coding.code} for coding in codings]:
+        body["coding"] = found
+    if text is not None:
+        body["text"] = text
+    return body
+
+
+def quantity(value: str, unit: str) -> Body:
+    """A Quantity of a decimal text in a UCUM unit."""
+    return {"value": Decimal(value), "unit": UNIT_NAMES.get(unit, unit), "system": UCUM, "code": unit}
+
+
+def measured(measurement: Measurement) -> Body:
+    """A Quantity in the metric's unit; what was sent in another unit stands beside it, as sent."""
+    unit = METRICS[measurement.metric].unit
+    if measurement.unit == unit:
+        return quantity(measurement.value, unit)
+    sent = {"url": _TRANSLATION, "valueQuantity": quantity(measurement.value, measurement.unit)}
+    return {"extension": [sent], **quantity(measurement.normal, unit)}
+
+
+def sampled(recording: Recording, samples: bytes) -> Body:
+    """One lead as SampledData: integers as sent, physical value = integer x factor + origin, period in ms.
+
+    No limits: integers that reach the edge of int16 are as sent, and only E would need telling apart.
+    """
+    numbers = struct.unpack(f"<{len(samples) // 2}h", samples)
+    return {
+        "origin": quantity(recording.baseline, recording.unit),
+        "period": _period(recording.sampling_hz),
+        "factor": Decimal(recording.step),
+        "dimensions": 1,
+        # no other int16 holds this text, and one pass over it costs less than a test a sample
+        "data": " ".join(map(str, numbers)).replace(_MISSING, "E"),
+    }
+
+
+def _period(sampling_hz: str) -> Decimal:
+    """1000 / Hz in ms, plain digits (20, not 2E+1)."""
+    return Decimal(format(_PERIOD.divide(Decimal(1000), Decimal(sampling_hz)), "f"))
+
+
+def absent() -> Body:
+    """The sibling of a primitive element whose value nobody told (``_version``...)."""
+    return {"extension": [{"url": _DATA_ABSENT, "valueCode": "unknown"}]}
+
+
+def meta(deployment: Deployment, profile: str | None, *, test: bool) -> Body:
+    """Source, the profile claimed (without a version: PhdDevice fixes its own so), HTEST if a test."""
+    body: Body = {"source": deployment.source}
+    if profile is not None:
+        body["profile"] = [profile]
+    if test:
+        body["security"] = [{"system": _ACT_REASON, "code": "HTEST"}]
+    return body

@@ -1,0 +1,210 @@
+"""A search as SQL over the newest versions, in feed order.
+
+Comes in: a ``Query`` and where it goes on from. Goes out: a ``Page`` of stored bytes, read in one snapshot. Refuses to
+know: HTTP, how a cursor is written, what the bytes hold.
+
+Pages go by feed position. A resource that changes moves to a later position, so whoever goes on from the last position
+it was given meets every newer version once, and nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select
+
+from fhir_export.pull.dates import Span, widened
+from fhir_export.pull.parameters import Criterion, Query, Where
+from fhir_export.pull.positions import as_positions
+from fhir_export.pull.values import Dates, Ids, References, Token, Tokens
+from ingest.ledger.schema import FEED, IDENTIFIER, RESOURCE
+from ingest.model import Instant
+
+_OF_A_PATIENT = ("DiagnosticReport", "DocumentReference", "Media", "Observation")
+"""Types whose site says where a patient was seen."""
+Condition = ColumnElement[bool]
+Instants = ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A resource version as it was stored; ``patient`` is the person it is about."""
+
+    type: str
+    id: str
+    version: int
+    at: Instant
+    patient: str | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Found versions, in feed order. ``following``: where the next page goes on, None at the end.
+
+    ``reached``: everything up to this position has been given, so a later search may go on from it. ``patient``: the
+    one person that the whole page, or the question, is about.
+    """
+
+    versions: tuple[Version, ...]
+    following: int | None
+    reached: int
+    total: int | None
+    patient: str | None
+
+
+def page(connection: Connection, query: Query, after: int, sites: Sequence[str], now: Instant) -> Page:
+    """Read the page of ``query`` after a feed position; ``sites`` empty: all."""
+    head: int = connection.execute(select(func.coalesce(func.max(FEED.c.position), 0))).scalar_one()
+    wanted = _conditions(connection, query, sites, now)
+    total = _total(connection, wanted) if query.total or query.bare else None
+    if query.bare:
+        return Page((), None, after, total, _asked_for(connection, query))
+    rows = connection.execute(_rows(query, wanted, after)).all()
+    versions = tuple(_version(query.type, row) for row in rows[: query.count])
+    more = len(rows) > query.count
+    reached = rows[query.count - 1].position if more else max(head, after)
+    people = {version.patient for version in versions}
+    patient = people.pop() if len(people) == 1 else None if people else _asked_for(connection, query)
+    return Page(versions, reached if more else None, reached, total, patient)
+
+
+def newest(connection: Connection, type_: str, id_: str, sites: Sequence[str]) -> Version | None:
+    """The newest version of one resource, None when there is none that this client may see."""
+    asked = _selected().where(RESOURCE.c.type == type_, RESOURCE.c.id == id_, *_at_sites(type_, sites))
+    row = connection.execute(asked).first()
+    return None if row is None else _version(type_, row)
+
+
+def erased(connection: Connection, type_: str, id_: str) -> bool:
+    """Whether the feed knows the id while no newest version is kept: its content was erased."""
+    known = select(FEED.c.position).where(FEED.c.type == type_, FEED.c.id == id_).limit(1)
+    kept = select(RESOURCE.c.position).where(RESOURCE.c.type == type_, RESOURCE.c.id == id_)
+    return connection.execute(known).first() is not None and connection.execute(kept).first() is None
+
+
+def _selected() -> Select[Any]:
+    columns = (FEED.c.position, FEED.c.id, FEED.c.version, FEED.c.at, RESOURCE.c.patient, FEED.c.body)
+    return select(*columns).join_from(RESOURCE, FEED, FEED.c.position == RESOURCE.c.position)
+
+
+def _rows(query: Query, wanted: Sequence[Condition], after: int) -> Select[Any]:
+    return _selected().where(*wanted, RESOURCE.c.position > after).order_by(RESOURCE.c.position).limit(query.count + 1)
+
+
+def _total(connection: Connection, wanted: Sequence[Condition]) -> int:
+    counted = select(func.count()).select_from(RESOURCE)
+    found: int = connection.execute(counted.where(*wanted)).scalar_one()
+    return found
+
+
+def _conditions(connection: Connection, query: Query, sites: Sequence[str], now: Instant) -> list[Condition]:
+    held = [_condition(query.type, where, it) for where, it in _settled(connection, query, now)]
+    return [RESOURCE.c.type == query.type, *held, *_at_sites(query.type, sites)]
+
+
+def _at_sites(type_: str, sites: Sequence[str]) -> list[Condition]:
+    """What a client of some sites may see: resources of those, and patients who have one there."""
+    if not sites:
+        return []
+    if type_ != "Patient":
+        return [RESOURCE.c.site.in_(sites)]
+    seen = RESOURCE.alias("seen")
+    return [exists().where(seen.c.type.in_(_OF_A_PATIENT), seen.c.patient == RESOURCE.c.id, seen.c.site.in_(sites))]
+
+
+def _settled(connection: Connection, query: Query, now: Instant) -> Iterable[tuple[Where, Criterion]]:
+    """The criteria, with ``ap`` widened and times of the feed as positions."""
+    for parameter, criterion in query.criteria:
+        if not isinstance(criterion, Dates):
+            yield parameter.where, criterion
+            continue
+        spans = [widened(one, now) if one.prefix == "ap" else one for one in criterion.spans]
+        if parameter.where is Where.UPDATED:
+            spans = [as_positions(connection, one) for one in spans]
+        yield parameter.where, Dates(tuple(spans))
+
+
+def _condition(type_: str, where: Where, criterion: Criterion) -> Condition:
+    match criterion:
+        case Ids(ids):
+            return RESOURCE.c.id.in_(ids)
+        case References(ids):
+            return (RESOURCE.c.patient if where is Where.PATIENT else RESOURCE.c.device).in_(ids)
+        case Tokens(tokens) if where is Where.IDENTIFIER:
+            return _any(RESOURCE.c.id.in_(_identified(type_, token)) for token in tokens)
+        case Tokens(tokens):
+            return _any(_coded(token) for token in tokens)
+        case Dates(spans) if where is Where.UPDATED:
+            return _any(_POINTS[one.prefix](RESOURCE.c.position, one) for one in spans)
+        case Dates(spans):
+            return _any(_PERIODS[one.prefix](RESOURCE.c.start, RESOURCE.c.end, one) for one in spans)
+
+
+def _any(conditions: Iterable[Condition]) -> Condition:
+    return or_(*conditions)
+
+
+def _identified(type_: str, token: Token) -> Select[Any]:
+    found = select(IDENTIFIER.c.id).where(IDENTIFIER.c.type == type_)
+    if token.code is not None:
+        found = found.where(IDENTIFIER.c.value == token.code)
+    return found if token.system is None else found.where(IDENTIFIER.c.system == token.system)
+
+
+def _coded(token: Token) -> Condition:
+    """Look into `` system|code system|code ``: a space can only stand between two of them."""
+    if any(part is not None and (" " in part or "|" in part) for part in (token.system, token.code)):
+        return false()
+    start = "" if token.system is None else f" {token.system}"
+    end = "" if token.code is None else f"{token.code} "
+    return func.instr(RESOURCE.c.codes, f"{start}|{end}") > 0
+
+
+# R4's prefixes (search.html#prefix): the resource covers ``start`` to ``end``, both inclusive, the search ``low`` to
+# before ``high``.
+_PERIODS: dict[str, Callable[[Instants, Instants, Span], Condition]] = {
+    "eq": lambda start, end, it: and_(start >= it.low, end < it.high),
+    "ne": lambda start, end, it: or_(start < it.low, end >= it.high),
+    "gt": lambda _, end, it: end >= it.high,
+    "lt": lambda start, _, it: start < it.low,
+    "ge": lambda start, end, it: or_(start >= it.low, end >= it.high),
+    "le": lambda start, end, it: or_(start < it.low, end < it.high),
+    "sa": lambda start, _, it: start >= it.high,
+    "eb": lambda _, end, it: end < it.low,
+    "ap": lambda start, end, it: and_(start < it.high, end >= it.low),
+}
+# The same where start is end, without the `or` that keeps an index from being used.
+_POINTS: dict[str, Callable[[Instants, Span], Condition]] = {
+    "eq": lambda at, it: and_(at >= it.low, at < it.high),
+    "ne": lambda at, it: or_(at < it.low, at >= it.high),
+    "gt": lambda at, it: at >= it.high,
+    "lt": lambda at, it: at < it.low,
+    "ge": lambda at, it: at >= it.low,
+    "le": lambda at, it: at < it.high,
+    "sa": lambda at, it: at >= it.high,
+    "eb": lambda at, it: at < it.low,
+    "ap": lambda at, it: and_(at >= it.low, at < it.high),
+}
+
+
+def _asked_for(connection: Connection, query: Query) -> str | None:
+    """The one patient of ours that the question names, if it names one: an empty answer about a person is told too."""
+    named = {
+        criterion.ids
+        for parameter, criterion in query.criteria
+        if isinstance(criterion, Ids | References)
+        and (parameter.where is Where.PATIENT or (parameter.where is Where.ID and query.type == "Patient"))
+    }
+    if len(named) != 1 or len(ids := named.pop()) != 1:
+        return None
+    ours = select(RESOURCE.c.id).where(RESOURCE.c.type == "Patient", RESOURCE.c.id == ids[0])
+    found: str | None = connection.execute(ours).scalar()
+    return found
+
+
+def _version(type_: str, row: Row[Any]) -> Version:
+    patient = row.id if type_ == "Patient" else row.patient
+    return Version(type_, row.id, row.version, row.at, patient, row.body)

@@ -1,0 +1,126 @@
+"""The order of a round: references before referrers, one version after the other, batches that are taken. Pure.
+
+Comes in: due rows, and what the destination has not confirmed. Goes out: waves of rows, batches. Refuses to know: what
+came of them.
+
+A batch's entries may be carried out in any order (FHIR R4, http.html#brules), so a row and one it refers to are never
+in the same wave. A version waits until the one before it is confirmed *in the ledger*: a kill between the two can then
+never send the older one after the newer one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from fhir_export.push.circuit import SECOND
+from fhir_export.push.port import Identity
+from fhir_export.push.rows import Blocker, Due
+from ingest.model import Instant
+
+MOST_ENTRIES = 100
+MOST_BYTES = 1_000_000
+SINGLES = 20
+"""Single PUTs between two commits of their outcomes."""
+SUSPECT = 3
+"""A row that failed so often goes alone: a resource that a server cannot bear does not take others with it."""
+PARKED_WAIT = 60 * SECOND
+"""How long a row waits that refers to a parked one, before it is looked at again."""
+
+_POINTS = re.compile(rb'"(?:reference|url)":"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})"')
+_FIRST = {"Patient": 0, "Device": 1}  # a Device may belong to a Patient; neither refers to anything else we send
+_BINARY_HEAD = 4096  # a Binary's references stand before its data
+_FRAME = 300  # bytes around an entry's resource: addresses and request
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A row, and the positions of this round that must be confirmed before it goes."""
+
+    due: Due
+    needs: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``waves`` in order; ``held``: rows that wait for others, each with the instant to look at it again."""
+
+    waves: Sequence[Sequence[Planned]]
+    held: Mapping[int, Instant]
+
+
+def references(due: Due) -> frozenset[Identity]:
+    """What a resource refers to, from its bytes (compact JSON) and its row."""
+    body = due.outgoing.body
+    found = {
+        (type_.decode(), id_.decode())
+        for type_, id_ in _POINTS.findall(body[:_BINARY_HEAD] if due.outgoing.type == "Binary" else body)
+    }
+    found |= {("Patient", due.patient)} if due.patient else set()
+    found |= {("Device", due.device)} if due.device else set()
+    return frozenset(found - {due.outgoing.identity})
+
+
+def asked(rows: Sequence[Due]) -> frozenset[Identity]:
+    """The identities whose unconfirmed rows a plan must know."""
+    own = (due.outgoing.identity for due in rows if due.version > 1)
+    return frozenset(identity for due in rows for identity in references(due)).union(own)
+
+
+def plan(rows: Sequence[Due], unconfirmed: Mapping[Identity, Sequence[Blocker]], now: Instant) -> Plan:
+    """Waves of ``rows``, which are in order of position."""
+    waves: list[list[Planned]] = []
+    wave_of: dict[int, int] = {}
+    held: dict[int, Instant] = {}
+    present = {due.position for due in rows}
+    for due in sorted(rows, key=_rank):
+        before = _before(due.position, unconfirmed.get(due.outgoing.identity, ()))
+        targets = [b for identity in references(due) for b in _targets(due.position, identity, unconfirmed)]
+        outside = [b for b in (*before, *targets) if b.position not in present]
+        if outside:
+            held[due.position] = max(_look_again(blocker, now) for blocker in outside)
+        elif not before and all(b.position in wave_of for b in targets):
+            needs = frozenset(b.position for b in targets)
+            wave = max((wave_of[n] + 1 for n in needs), default=0)
+            waves.extend([] for _ in range(wave + 1 - len(waves)))
+            waves[wave].append(Planned(due, needs))
+            wave_of[due.position] = wave
+    return Plan(waves, held)
+
+
+def packs(rows: Sequence[Due], *, batch: bool) -> Iterator[list[Due]]:
+    """Rows as they go together: at most 100 and 1 MB, each identity once; a Binary and a suspect go alone."""
+    most = MOST_ENTRIES if batch else SINGLES
+    pack: list[Due] = []
+    size = 0
+    for due in rows:
+        entry = len(due.outgoing.body) + _FRAME
+        if due.tries >= SUSPECT or due.outgoing.type == "Binary":
+            yield [due]
+            continue
+        if pack and (len(pack) == most or size + entry > MOST_BYTES):
+            yield pack
+            pack, size = [], 0
+        pack.append(due)
+        size += entry
+    if pack:
+        yield pack
+
+
+def _before(position: int, blockers: Sequence[Blocker]) -> list[Blocker]:
+    return [blocker for blocker in blockers if blocker.position < position]
+
+
+def _rank(due: Due) -> tuple[int, int]:
+    return _FIRST.get(due.outgoing.type, len(_FIRST)), due.position
+
+
+def _targets(position: int, identity: Identity, unconfirmed: Mapping[Identity, Sequence[Blocker]]) -> Sequence[Blocker]:
+    """Rows to wait for: earlier ones, and any of a Patient or Device: its newest may stand after its referrers."""
+    blockers = unconfirmed.get(identity, ())
+    return blockers if identity[0] in _FIRST else _before(position, blockers)
+
+
+def _look_again(blocker: Blocker, now: Instant) -> Instant:
+    return now + PARKED_WAIT if blocker.parked else max(now, blocker.next_try)

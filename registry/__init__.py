@@ -1,0 +1,8 @@
+"""Who, where, whose, and who may: devices, patients, assignments, clients, and the verbs that change them.
+
+    operations ──▶ devices · people · assignments · clients (tables of the ledger)
+    attribution (pure): a reading's time + the device's assignments ──▶ a patient, or a doubt for the inbox
+    audit: one row, on stable storage, before an answer with patient data leaves
+
+Sits above ``ingest`` and below everything that speaks to the outside. Knows no broker, no HTTP, no FHIR.
+"""

@@ -1,0 +1,99 @@
+"""What waits for somebody: messages set aside, sequence numbers that never came, deliveries not yet confirmed.
+
+Comes in: a snapshot of the ledger. Goes out: rows for people. Refuses to know: what the messages say, who the
+patients are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, select
+
+from ingest.ledger.schema import DELIVERY, GAP, JOURNAL, QUARANTINE
+from ingest.model import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A quarantined message that nobody has decided on; ``id`` is its place in the journal, ``size`` is in bytes."""
+
+    id: int
+    device: str
+    received_at: Instant
+    reason: str
+    pointer: str | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Sequence numbers ``first``..``last`` of a stream that have not come; ``asked_at``: when ``resend`` was sent."""
+
+    device: str
+    stream: str
+    first: int
+    last: int
+    first_seen: Instant
+    asked_at: Instant | None
+    closed_at: Instant | None
+    closed_as: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """A resource version that a destination has not confirmed; ``answer`` is the code of its last answer."""
+
+    destination: str
+    position: int
+    type: str
+    id: str
+    state: str
+    tries: int
+    due_at: Instant
+    next_try: Instant
+    answer: str | None
+
+
+def quarantined(connection: Connection, limit: int) -> Sequence[SetAside]:
+    """Messages that wait in the quarantine, newest first."""
+    q, j = QUARANTINE.c, JOURNAL.c
+    rows = connection.execute(
+        select(q.position, q.device, j.received_at, q.reason, j.pointer, j.size)
+        .join_from(QUARANTINE, JOURNAL, j.position == q.position)
+        .where(q.state == "waiting")
+        .order_by(q.position.desc())
+        .limit(limit)
+    )
+    return [SetAside(*row) for row in rows]
+
+
+def gaps(connection: Connection, limit: int, *, closed: bool = False) -> Sequence[Gap]:
+    """Open gaps, oldest first; ``closed`` ones instead when asked, without those whose rest is another row."""
+    g = GAP.c
+    wanted = select(g.device, g.stream, g.first, g.last, g.first_seen, g.asked_at, g.closed_at, g.closed_as).limit(
+        limit
+    )
+    wanted = (
+        wanted.where(g.closed_at.is_not(None), g.closed_as != "split").order_by(g.closed_at.desc())
+        if closed
+        else wanted.where(g.closed_at.is_(None)).order_by(g.first_seen, g.gap)
+    )
+    return [Gap(row[0], row[1].hex(), *row[2:]) for row in connection.execute(wanted)]
+
+
+def deliveries(
+    connection: Connection, limit: int, state: Literal["due", "parked"] | None = None
+) -> Sequence[Outstanding]:
+    """What destinations have not confirmed: parked first, then by the next try."""
+    d = DELIVERY.c
+    wanted = (
+        select(d.destination, d.position, d.type, d.id, d.state, d.tries, d.due_at, d.next_try, d.answer)
+        .order_by(d.state.desc(), d.next_try, d.position)
+        .limit(limit)
+    )
+    if state is not None:
+        wanted = wanted.where(d.state == state)
+    return [Outstanding(*row) for row in connection.execute(wanted)]

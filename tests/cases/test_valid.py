@@ -1,0 +1,25 @@
+"""Every resource of the case folders is held against the offline validator, profiles and all."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.validate import Validator, resources
+
+pytestmark = [pytest.mark.validator, pytest.mark.timeout(500)]
+
+FOUND = dict(resources(Path(__file__).parent))
+
+
+@pytest.mark.parametrize("name", FOUND, ids=lambda name: str(Path(name).relative_to(Path(__file__).parent)))
+def test_a_resource_has_no_error(fhir_validator: Validator, name: str) -> None:
+    """FHIR R4, Mesures de santé, FR Core and PHD find no error in it."""
+    assert fhir_validator.check(FOUND[name]) == []
+
+
+def test_the_folders_hold_every_type_that_is_made() -> None:
+    """Observation, Device and Patient are all there, under each profile that mapping can claim."""
+    text = b"".join(FOUND.values())
+    for claim in ("mesures-fr-observation-bp", "mesures-fr-observation-heartrate", "PhdDevice", "fr-core-patient",
+                  "fr-core-observation-bp", "fr-core-observation-heartrate"):  # fmt: skip
+        assert f'/{claim}"'.encode() in text
