@@ -1,0 +1,119 @@
+"""The gateway as a process: from the broker to the ledger and back to the device, and nothing else.
+
+Comes in: settings. Goes out: an exit code; 0 when asked to stop, 1 when a supervisor should start it again. Refuses to
+know: FHIR, HTTP, patients.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from app import broker, status
+from app.clock import is_disciplined, now
+from app.parts import only_one
+from app.settings import Settings
+from gateway.broker.faults import BrokerFault
+from gateway.consumer import Consumer
+from gateway.counts import Counts
+from gateway.mqtt import MqttSource
+from gateway.rounds import Rounds
+from ingest.ledger.faults import LedgerFault
+from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.relational import RelationalLedger
+
+PART = "gateway"
+_PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor starts it anew
+_TELL_S = 1.0
+_TRY_AGAIN_S = 2.0
+
+log = structlog.get_logger(PART)
+
+
+def run(settings: Settings, stop: threading.Event) -> int:
+    """Take, keep and answer messages until ``stop`` is set."""
+    with only_one(settings.data, PART), open_ledger(settings.ledger_path) as file:
+        doorman = Doorman(settings, file)
+        doorman.shut_before_first()
+        source = MqttSource(broker.account(settings), on_subscribed=doorman.knock)
+        ledger = RelationalLedger(file)
+        consumer = Consumer(
+            source, ledger, now, disciplined=is_disciplined(settings.clock.disciplined), counts=Counts()
+        )
+        rounds = Rounds(source, ledger, now)
+        threads = [
+            threading.Thread(target=target, args=(stop,), name=name, daemon=True)
+            for name, target in (("consumer", consumer.run), ("rounds", rounds.run), ("doorman", doorman.run))
+        ]
+        for thread in threads:
+            thread.start()
+        code = _watch(settings, source, consumer, threads, stop)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        source.close()
+    return code
+
+
+class Doorman:
+    """Lets devices in after each subscription: what they publish before the first would be acknowledged and lost."""
+
+    def __init__(self, settings: Settings, file: LedgerFile) -> None:
+        self._settings, self._file = settings, file
+        self._knocked = threading.Event()
+        self.problem: str | None = None
+
+    def shut_before_first(self) -> None:
+        """At somebody else's broker, keep devices out until the gateway has subscribed there once."""
+        if not self._settings.has_embedded_broker and not broker.had_subscription(self._settings):
+            broker.gate(self._settings).admit(())
+
+    def knock(self) -> None:
+        """The subscription stands; called in the network thread, so it only leaves a note."""
+        self._knocked.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Open the door for every active device whenever the subscription was made anew."""
+        while not stop.is_set():
+            if not self._knocked.wait(_TELL_S):
+                continue
+            self._knocked.clear()
+            try:
+                self._open()
+                self.problem = None
+                if not self._settings.has_embedded_broker:
+                    broker.note_subscription(self._settings)
+            except (BrokerFault, LedgerFault) as fault:
+                self.problem = fault.happened
+                log.warning("devices not let in", problem=fault.happened)
+                stop.wait(_TRY_AGAIN_S)
+                self._knocked.set()
+
+    def _open(self) -> None:
+        """Let in whoever is registered; again if that changed, so that an older list never has the last word."""
+        users = None
+        while users != (latest := broker.users(self._file)):
+            users = latest
+            broker.gate(self._settings).admit(users)
+
+
+def _watch(
+    settings: Settings,
+    source: MqttSource,
+    consumer: Consumer,
+    threads: list[threading.Thread],
+    stop: threading.Event,
+) -> int:
+    """Tell how it goes every second; returns 1 when only a new process can help."""
+    while not stop.wait(_TELL_S if source.connected() else 0.1):
+        stalled = source.stalled(_PATIENCE_S)
+        dead = [thread.name for thread in threads if not thread.is_alive()]
+        problem = stalled or consumer.problem or source.problem
+        if dead:
+            problem = f"the {dead[0]} has ended"
+        status.tell(settings.data, PART, ready=source.connected() and problem is None, problem=problem)
+        if stalled or dead:
+            log.error("gateway stalled", problem=problem)
+            return 1
+    return 0

@@ -1,0 +1,51 @@
+"""The office, wired: the registry's verbs with this installation's ledger, broker, clock and rules.
+
+Comes in: settings, an open ledger. Goes out: ``Office``. Refuses to know: HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app import broker
+from app.clock import now
+from app.settings import Settings
+from console.office import Office
+from fhir_export.profiles import METHODS
+from gateway.broker.accounts import BrokerUser, hash_for, new_secret
+from gateway.broker.faults import BrokerFault
+from ingest.ledger.files import LedgerFile
+from ingest.series.embedded import EmbeddedSeries
+from registry.devices import Account
+from registry.operations import GateSilent, Registrar, Secret
+
+
+def office(settings: Settings, file: LedgerFile) -> Office:
+    """The office of an installation; one a process, for all its servers."""
+    registrar = Registrar(
+        file, _Door(settings), now, fresh_secret, frozenset(METHODS), production=settings.deployment.production
+    )
+    return Office(registrar, settings.mqtt_url, EmbeddedSeries(file))
+
+
+def fresh_secret() -> Secret:
+    """A device's secret, and its hashes for every broker."""
+    plain = new_secret()
+    return Secret(plain, hash_for(plain))
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """``registry.operations.Gate`` at this installation's broker."""
+
+    settings: Settings
+
+    def admit(self, users: Sequence[Account]) -> None:
+        """See the port. Before the gateway's first subscription at somebody else's broker nobody is let in."""
+        if not self.settings.has_embedded_broker and not broker.had_subscription(self.settings):
+            return
+        try:
+            broker.gate(self.settings).admit([BrokerUser(u.device, u.secret_hash, "device") for u in users])
+        except BrokerFault as fault:
+            raise GateSilent(str(fault)) from None

@@ -1,0 +1,126 @@
+"""The office as a process: publishing, delivering, projecting, answering HTTP. Everything but taking messages in.
+
+Comes in: settings. Goes out: an exit code. Refuses to know: MQTT messages.
+
+It runs at a lower priority than the gateway and in a process of its own, so that pulls, deliveries and audit never make
+a device wait for its receipt (decision record 0003).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from app import status, wiring
+from app.clock import is_disciplined, now
+from app.parts import only_one
+from app.settings import Settings
+from fhir_export.destinations import Dispatch
+from fhir_export.publish import Publisher
+from fhir_export.push.delivery import Delivery
+from fhir_export.push.server import FhirServer
+from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.series.projector import Projector
+
+PARTS = ("export", "project", "api")
+_NICER = 5
+_TELL_S = 1.0
+
+log = structlog.get_logger("office")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A loop in a thread of its own, and how it says why it does not go on."""
+
+    name: str
+    run: Callable[[threading.Event], None]
+    problem: Callable[[], str | None] = lambda: None
+
+
+def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS) -> int:
+    """Do the work of ``parts`` until ``stop`` is set; returns 1 when a supervisor should start it again."""
+    os.nice(_NICER)
+    name = "office" if tuple(parts) == PARTS else parts[0]
+    with only_one(settings.data, name), open_ledger(settings.ledger_path) as file:
+        work = [each for part in parts for each in _WORK[part](settings, file)]
+        threads = {
+            each.name: threading.Thread(target=each.run, args=(stop,), name=each.name, daemon=True) for each in work
+        }
+        for thread in threads.values():
+            thread.start()
+        code = _watch(settings, name, work, threads, stop)
+        stop.set()
+        for thread in threads.values():
+            thread.join()
+    return code
+
+
+def _export(settings: Settings, file: LedgerFile) -> list[_Work]:
+    """The publisher and one delivery for each record that has an address."""
+    dispatch = Dispatch(wiring.destinations(settings))
+    publisher = Publisher(
+        file, wiring.deployment(settings), dispatch, now, disciplined=is_disciplined(settings.clock.disciplined)
+    )
+    deliveries = [
+        Delivery(
+            file,
+            name,
+            FhirServer(record.url or "", record.token_file),
+            now,
+            random.random,
+            confirms=name == "record",
+        )
+        for name, record in settings.destinations.items()
+    ]
+
+    def wake() -> None:
+        for delivery in deliveries:
+            delivery.wake.set()
+
+    work = [_Work("publish", lambda stop: publisher.run(stop, wake), lambda: publisher.problem)]
+    return work + [_Work(f"deliver-{each.destination}", each.run) for each in deliveries]
+
+
+def _project(settings: Settings, file: LedgerFile) -> list[_Work]:
+    projector = Projector(file, wiring.series(settings, file))
+    return [_Work("project", projector.run, lambda: projector.problem)]
+
+
+def _api(settings: Settings, file: LedgerFile) -> list[_Work]:
+    from app.server import Server
+
+    server = Server(settings, file)
+    return [_Work("http", server.run)]
+
+
+_WORK: dict[str, Callable[[Settings, LedgerFile], list[_Work]]] = {
+    "export": _export,
+    "project": _project,
+    "api": _api,
+}
+
+
+def _watch(
+    settings: Settings,
+    name: str,
+    work: Sequence[_Work],
+    threads: dict[str, threading.Thread],
+    stop: threading.Event,
+) -> int:
+    """Tell how it goes every second; a loop that ended by itself ends the process, so that it is started anew."""
+    while True:
+        dead = [thread for thread, handle in threads.items() if not handle.is_alive()]
+        problem = next((found for each in work if (found := each.problem())), None)
+        if dead and not stop.is_set():
+            log.error("a loop has ended", loop=dead[0])
+            status.tell(settings.data, name, ready=False, problem=f"{dead[0]} has ended")
+            return 1
+        status.tell(settings.data, name, ready=problem is None, problem=problem)
+        if stop.wait(_TELL_S):
+            return 0

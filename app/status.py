@@ -1,0 +1,59 @@
+"""What the processes of one installation tell each other of their health: one small file each.
+
+Comes in: facts of a process. Goes out: the same facts, for whoever answers ``/readyz`` or supervises. Refuses to know:
+what the facts lead to. Nothing here has to survive a crash, so nothing is fsynced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FRESH_S = 5.0
+"""A status older than this belongs to a process that hangs or is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A process: ``ready`` when it does its work, else ``problem`` says why not. ``at`` is seconds since 1970."""
+
+    pid: int
+    ready: bool
+    at: float
+    problem: str | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the process said so just now."""
+        return time.time() - self.at < FRESH_S
+
+
+def folder(data: Path) -> Path:
+    """Where the files are."""
+    return data / "run"
+
+
+def tell(data: Path, part: str, *, ready: bool, problem: str | None = None) -> None:
+    """Say how ``part`` is."""
+    path = folder(data) / f"{part}.json"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(Status(os.getpid(), ready, time.time(), problem))), "utf-8")
+    draft.replace(path)
+
+
+def read(data: Path, part: str) -> Status | None:
+    """What ``part`` said last; None when it never said anything."""
+    try:
+        return Status(**json.loads((folder(data) / f"{part}.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def forget(data: Path) -> None:
+    """Remove what an earlier run said."""
+    for path in folder(data).glob("*.json"):
+        path.unlink(missing_ok=True)
