@@ -29,7 +29,7 @@ from ingest.series.projector import Projector
 
 PARTS = ("export", "project", "api")
 _NICER = 5
-_TELL_S = 1.0
+_TELL_S, _TELL_SOON_S = 1.0, 0.1
 
 log = structlog.get_logger("office")
 
@@ -96,7 +96,7 @@ def _api(settings: Settings, file: LedgerFile) -> list[_Work]:
     from app.server import Server
 
     server = Server(settings, file)
-    return [_Work("http", server.run)]
+    return [_Work("http", server.run, lambda: None if server.is_open else "it does not answer yet")]
 
 
 _WORK: dict[str, Callable[[Settings, LedgerFile], list[_Work]]] = {
@@ -122,5 +122,5 @@ def _watch(
             status.tell(settings.data, name, ready=False, problem=f"{dead[0]} has ended")
             return 1
         status.tell(settings.data, name, ready=problem is None, problem=problem)
-        if stop.wait(_TELL_S):
+        if stop.wait(_TELL_S if problem is None else _TELL_SOON_S):
             return 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -119,10 +118,7 @@ class Supervisor:
         settings = self.settings
         _refuse_busy(settings.http.host, settings.http.port)
         status.forget(settings.data)
-        metrics = status.folder(settings.data) / "metrics"
-        shutil.rmtree(metrics, ignore_errors=True)
-        metrics.mkdir(mode=0o700, parents=True)
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+        status.folder(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
         if settings.has_embedded_broker:
             private_folder(settings.broker_folder)
             self.parts.append(Part("broker", self._start_broker))

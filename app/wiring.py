@@ -28,4 +28,3 @@ def destinations(settings: Settings) -> list[Destination]:
     """Where resource versions are due; ``record`` always, so that nothing is forgotten before it has an address."""
     found = {"record": settings.record, **settings.records}
     return [Destination(name, record.patients) for name, record in found.items()]
-

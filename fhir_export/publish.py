@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from fhir_export import mapping
 from fhir_export.destinations import Dispatch
@@ -122,20 +122,11 @@ class Publisher:
         return found
 
     def _attribute(self, connection: Connection, found: _Round, positions: set[int]) -> None:
-        taken = dict(
-            connection.execute(
-                select(ATTRIBUTION.c.position, func.max(ATTRIBUTION.c.n))
-                .where(ATTRIBUTION.c.position.in_(positions))
-                .group_by(ATTRIBUTION.c.position)
-            ).tuples()
-        )
-        current = set(
-            connection.execute(
-                select(ATTRIBUTION.c.position).where(
-                    ATTRIBUTION.c.position.in_(positions), ATTRIBUTION.c.retracted_at.is_(None)
-                )
-            ).scalars()
-        )
+        given = connection.execute(select(ATTRIBUTION).where(ATTRIBUTION.c.position.in_(positions))).all()
+        taken: dict[int, int] = {}
+        for row in given:
+            taken[row.position] = max(taken.get(row.position, 0), row.n)
+        current = {row.position for row in given if row.retracted_at is None}
         current.difference_update(found.retracted)
         kept = [a for a in accepted(connection, positions) if a.position not in current]
         known = devices.find(connection, {a.reading.key.device for a in kept})
@@ -145,7 +136,7 @@ class Publisher:
                 found.doubtful.append((each, str(who)))
                 continue
             reading = replace(each.reading, timing=timing)
-            n = (taken.get(each.position) or 0) + 1
+            n = taken.get(each.position, 0) + 1
             self._map(found, each, Attributed(reading, each.received_at, who, device, n))
 
     def _decide(

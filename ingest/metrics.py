@@ -3,8 +3,8 @@
 Comes in: a value with its unit. Goes out: the same value in the metric's own unit, or a named refusal. Refuses to
 know: FHIR codes (``fhir_export.profiles``), devices, patients.
 
-Limits: device contract, section 4. Factors and rounding: ``docs/reference/conversions.md`` (kPa x 7.50062 to 1 mm[Hg]),
-half to even, in decimals, never floats.
+Limits: device contract, section 4. Factors stand in the rows (kPa x 7.50062, to 1 mm[Hg]); rounding is half to even, in
+decimals, never floats.
 """
 
 from __future__ import annotations

@@ -85,10 +85,14 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """For `--json`: counts only, ids as lists."""
-        tally = dataclasses.asdict(self.tally)
-        tally |= {"stored": sorted(self.tally.stored), "in_record": sorted(self.tally.in_record)}
+        tally = {part.name: _plain(getattr(self.tally, part.name)) for part in dataclasses.fields(self.tally)}
         facts = {name: getattr(self, name) for name in ("kind", "device", "waiting", "seconds", "clock_late_s")}
         return {**facts, "answered": self.answered, "faults": dict(self.faults), **tally}
+
+
+def _plain(value: object) -> object:
+    """For JSON: sets as sorted lists."""
+    return sorted(value) if isinstance(value, set) else value
 
 
 def run(what: Simulation, stop: threading.Event | None = None) -> Report:

@@ -107,12 +107,17 @@ ISSUES = frozenset(_ISSUES.split())
 
 def judge_answer(sent: Outgoing, answer: Answer) -> Verdict:
     """What an answer means for the resource it was given for."""
-    facts = _facts(sent, answer)
-    rule = next(rule for rule in RULES if answer.status in rule.statuses and rule.facts <= facts)
+    rule = rule_for(sent, answer)
     code = rule.code
     if rule.action is Action.PARK and code in _WITH_ISSUE:
         code = f"{code}:{next(iter(answer.issues), 'unknown')}"
     return Verdict(rule.action, code, rule.otherwise)
+
+
+def rule_for(sent: Outgoing, answer: Answer) -> Rule:
+    """The row of the table that decides."""
+    facts = _facts(sent, answer)
+    return next(rule for rule in RULES if answer.status in rule.statuses and rule.facts <= facts)
 
 
 def _facts(sent: Outgoing, answer: Answer) -> frozenset[Fact]:

@@ -111,7 +111,7 @@ def _take(connection: Connection, destination: str, dues: Sequence[Due]) -> set[
     found = select(DELIVERY.c.position, DELIVERY.c.tries).where(
         here, DELIVERY.c.position.in_([d.position for d in dues])
     )
-    now = set(connection.execute(found).tuples())
+    now = {(position, tries) for position, tries in connection.execute(found)}
     ours = {due.position for due in dues if (due.position, due.tries) in now}
     connection.execute(delete(DELIVERY).where(here, DELIVERY.c.position.in_(ours)))
     return ours

@@ -70,7 +70,7 @@ def due(connection: Connection, destination: str, now: Instant) -> list[Due]:
     )
     rows: dict[int, tuple[int, str | None, str | None]] = {}
     room = ROUND_BYTES
-    for position, tries, patient, device, size in connection.execute(wanted).tuples():
+    for position, tries, patient, device, size in connection.execute(wanted):
         room -= size
         if rows and room < 0:
             break
@@ -103,7 +103,7 @@ def unconfirmed(
         identity_of |= {position: (type_, id_) for position, id_ in connection.execute(places)}
     states = select(DELIVERY.c.position, DELIVERY.c.state, DELIVERY.c.next_try)
     found: dict[Identity, list[Blocker]] = {}
-    for position, state, next_try in connection.execute(states.where(here, DELIVERY.c.position.in_(list(identity_of)))):
+    for position, state, next_try in connection.execute(states.where(here, DELIVERY.c.position.in_(identity_of))):
         found.setdefault(identity_of[position], []).append(Blocker(position, state == PARKED, next_try))
     return found
 

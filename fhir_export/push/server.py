@@ -19,13 +19,14 @@ import httpx
 
 from fhir_export.push import replies
 from fhir_export.push.bundle import batch_bundle
+from fhir_export.push.deadline import Deadline
 from fhir_export.push.port import Answer, Capability, Ending, Identity, Outgoing, RecordUnavailable
 from fhir_export.push.replies import Reply
 
 SILENCE_S = 30.0
 """Longest wait for the next bytes of an answer: HAPI takes seconds for a batch of 100 while it warms up."""
-WHOLE_S = 120.0
-"""Longest time for the body of an answer, so that one byte at a time does not hold a delivery for ever."""
+WHOLE_S = 300.0
+"""Longest time for a request and its answer; a photograph of 100 MB takes 80 s at 10 Mbit/s."""
 CONNECT_S = 10.0
 LARGEST_ANSWER = 16_000_000
 """Bytes: a batch's answer with every resource in it is about 1 MB, a CapabilityStatement of HAPI about 2."""
@@ -52,11 +53,14 @@ class FhirServer:
 
         ``tls``: certificates to trust instead of the public ones.
         """
-        self._base, self._token_file, self._whole_s = base.rstrip("/"), token_file, whole_s
+        self._base, self._token_file = base.rstrip("/"), token_file
+        self._deadline = Deadline(whole_s)
+        self._traced = {"trace": self._deadline.trace}
         self._client = httpx.Client(
             verify=tls or True,
             follow_redirects=False,
             trust_env=False,
+            limits=httpx.Limits(max_connections=1),
             timeout=httpx.Timeout(silence_s, connect=CONNECT_S),
             # No compression: a small answer could unfold to any size.
             headers={"Accept": _FHIR_JSON, "Accept-Encoding": "identity", "Prefer": "return=minimal"},
@@ -136,22 +140,16 @@ class FhirServer:
         url = f"{self._base}/{path}" if path else self._base
         headers = {"Content-Type": _FHIR_JSON} if body is not None else {}
         try:
-            with self._client.stream(method, url, content=body, headers=headers) as response:
-                read = self._bounded(response, most)
+            with (
+                self._deadline.running(),
+                self._client.stream(method, url, content=body, headers=headers, extensions=self._traced) as response,
+            ):
+                read = _bounded(response, most)
                 return Ending.LOST if read is None else Reply(response.status_code, response.headers, read, time.time())
         except _UNSENT:
             return Ending.UNSENT
         except (httpx.HTTPError, httpx.StreamError):
             return Ending.LOST
-
-    def _bounded(self, response: httpx.Response, most: int) -> bytes | None:
-        """The body as it came over the wire; None when it does not end within the bounds."""
-        until, body = time.monotonic() + self._whole_s, bytearray()
-        for piece in response.iter_raw():
-            body += piece
-            if len(body) > most or time.monotonic() > until:
-                return None
-        return bytes(body)
 
     def _authorize(self) -> None:
         """Take the token as it stands in its file; without a usable one the server's 401 will tell."""
@@ -164,6 +162,16 @@ class FhirServer:
         self._client.headers.pop("Authorization", None)
         if token.isprintable() and token:
             self._client.headers["Authorization"] = f"Bearer {token}"
+
+
+def _bounded(response: httpx.Response, most: int) -> bytes | None:
+    """The body as it came over the wire; None when it does not end within the bounds."""
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > most:
+            return None
+    return bytes(body)
 
 
 def _capability(statement: dict[str, object]) -> Capability:

@@ -41,7 +41,7 @@ class LeanLine:
         begun = self._socket.connect_ex((at.host, at.port))
         if begun not in (0, errno.EINPROGRESS):
             self.close()
-            raise LineLost(begun, "the broker does not answer")
+            raise _lost(OSError(begun, ""))
 
     def fileno(self) -> int:
         """For a selector."""
@@ -72,7 +72,7 @@ class LeanLine:
         except BlockingIOError:
             return
         except OSError as gone:
-            raise LineLost(gone.errno, "the connection was closed") from gone
+            raise _lost(gone) from gone
 
     def read(self) -> list[bytes]:
         """Payloads that came down since the last call; raises `LineLost`."""
@@ -114,7 +114,7 @@ class LeanLine:
         except BlockingIOError:
             return
         except OSError as gone:
-            raise LineLost(gone.errno, "the broker does not answer") from gone
+            raise _lost(gone) from gone
         raise LineLost(errno.ECONNRESET, "the connection was closed by the broker")
 
     def _granted(self, code: int, refused_from: int, why: str) -> None:
@@ -124,3 +124,8 @@ class LeanLine:
     def _id(self) -> int:
         self._next_id = self._next_id % 65_535 + 1
         return self._next_id
+
+
+def _lost(gone: OSError) -> LineLost:
+    absent = gone.errno in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+    return LineLost(gone.errno, "the broker does not answer" if absent else "the connection was closed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -345,6 +346,21 @@ def test_judging_reads_no_clock() -> None:
     later = replace(FACTS, now=NOW + 86_400_000_000)
     assert judged(payload()) == judged(payload())
     assert judged(payload()).reading == judged(payload(), later).reading
+
+
+@pytest.mark.parametrize(
+    ("place", "reason", "at"),
+    [("values", Reason.SCHEMA_NOT_ALLOWED, "/values/n0"), ("context", Reason.SCHEMA_TYPE, "")],
+)
+def test_a_message_full_of_strange_names_costs_no_more_than_its_size(place: str, reason: Reason, at: str) -> None:
+    """The names are not listed one by one: 70,000 of them take less than ten bytes of memory for each byte sent."""
+    body = payload(**{place: {**MESSAGE[place], **{f"n{number}": 1 for number in range(70_000)}}})
+    tracemalloc.start()
+    try:
+        assert refused(body) == (reason, at)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(body)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_truncated_message_is_never_half_a_reading() -> None:

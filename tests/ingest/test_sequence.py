@@ -125,6 +125,18 @@ def test_a_device_that_counts_at_random_does_not_grow_its_state() -> None:
     assert settled(state) is None
 
 
+def test_what_is_unclear_shrinks_from_its_ends() -> None:
+    """A number that comes at an end is known; one inside is not, until the ledger is asked."""
+    state = StreamState(20, ((15, 20),), (4, 9))
+    assert seen(state, 4).unclear == (5, 9)
+    assert seen(state, 9).unclear == (4, 8)
+    assert seen(state, 6).unclear == (4, 9)
+    assert lost(state, 0, 5).unclear == (6, 9)
+    assert lost(state, 4, 9).unclear is None
+    assert settled(state) == 3
+    assert settled(lost(state, 4, 9)) == 14
+
+
 def test_a_stream_starts_at_zero() -> None:
     """The first number that comes leaves those before it missing."""
     assert seen(StreamState(), 5).missing == ((0, 4),)

@@ -63,7 +63,7 @@ def device(id_: str) -> Resource:
 
 
 def observation(
-    id_: str, taken: str, *, person: str = "p1", by: str = "d1", value: str = "36.60", **more: Body
+    id_: str, taken: str, *, person: str = "p1", by: str = "d1", value: str = "36.60", more: Body | None = None
 ) -> Resource:
     """A body temperature with the digits it came with."""
     body: Body = {
@@ -100,7 +100,7 @@ def observation(
         },
         "device": {"reference": f"Device/{by}"},
     }
-    return Resource.of({**body, **more})
+    return Resource.of({**body, **(more or {})})
 
 
 @dataclass

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fhir_export import feed
-from fhir_export.model import Resource
+from fhir_export.model import Body, Resource
 from tests.pull.clinic import BASE, LOINC, MDC, OWN, Clinic, TestClient, ids, link, observation, refused, valid
 
 Search = Callable[[str], list[str]]
@@ -15,11 +15,11 @@ Search = Callable[[str], list[str]]
 @pytest.fixture
 def four(clinic: Clinic) -> Clinic:
     """Temperatures at 08:00, 09:00 and 10:00 Reunion time and a rate the day before, of two patients and devices."""
-    rate = {"code": {"coding": [{"system": LOINC, "code": "8867-4"}, {"system": MDC, "code": "147842"}]}}
+    rate: Body = {"code": {"coding": [{"system": LOINC, "code": "8867-4"}, {"system": MDC, "code": "147842"}]}}
     clinic.append(feed.Version(observation("a", "2026-11-21T08:00:00+04:00"), "p1", "d1", "nord"))
     clinic.append(feed.Version(observation("b", "2026-11-21T09:00:00.5+04:00"), "p1", "d1", "nord"))
     clinic.append(feed.Version(observation("c", "2026-11-21T10:00:00+04:00", person="p2", by="d2"), "p2", "d2", "sud"))
-    clinic.append(feed.Version(observation("d", "2026-11-20T10:00:00+04:00", **rate), "p1", "d2", "sud"))
+    clinic.append(feed.Version(observation("d", "2026-11-20T10:00:00+04:00", more=rate), "p1", "d2", "sud"))
     return clinic
 
 

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+
+from simulators.devices import packets
 
 
 def eventually(holds: Callable[[], object], within_s: float = 20.0) -> None:
@@ -124,3 +126,74 @@ class FakeGateway:
         if self.kept.setdefault(key, payload) != payload:
             return {"verdict": "quarantined", "reason": "key.conflict", "action": "fix"}
         return {"verdict": "stored"}
+
+
+class CuttingBroker(threading.Thread):
+    """Broker and gateway in one for a single device: answers readings, hangs up at those that contain `poison`."""
+
+    def __init__(self, poison: bytes, connack: int = 0) -> None:
+        super().__init__(daemon=True)
+        self.states: list[dict[str, Any]] = []
+        self.seqs: set[int] = set()
+        self._poison, self._connack = poison, connack
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._over = False
+
+    def __enter__(self) -> Self:
+        """Serve in the background."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._over = True
+        self._listener.close()
+        self.join(5)
+
+    def run(self) -> None:
+        """One connection after the other."""
+        self._listener.settimeout(0.1)
+        while not self._over:
+            try:
+                line, _ = self._listener.accept()
+            except OSError:
+                continue
+            with line:
+                self._serve(line)
+
+    def _serve(self, line: socket.socket) -> None:
+        line.settimeout(0.1)
+        buffer = bytearray()
+        while not self._over:
+            try:
+                chunk = line.recv(65_536)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            buffer += chunk
+            answers = [self._reply(*packet) for packet in packets.split(buffer)]
+            if not chunk or None in answers:
+                return
+            line.sendall(b"".join(answer for answer in answers if answer))
+
+    def _reply(self, kind: int, flags: int, body: bytes) -> bytes | None:
+        if kind == 1:
+            return bytes((0x20, 2, 0, self._connack))
+        if kind == 8:
+            return b"\x90\x03" + body[:2] + b"\x01"
+        if kind != packets.PUBLISH:
+            return b""
+        payload, packet_id = packets.message(flags, body)
+        if self._poison in payload:
+            return None
+        said = json.loads(payload)
+        answer = packets.puback(packet_id or 0)
+        if "seq" not in said:
+            self.states.append(said)
+            return answer
+        self.seqs.add(said["seq"])
+        sha = hashlib.sha256(payload).hexdigest()[:16]
+        receipt = {"stream": said["stream"], "seq": said["seq"], "sha": sha, "verdict": "stored"}
+        return answer + packets.publish(b"constantes/v1/down/bp-0001", json.dumps({"receipts": [receipt]}).encode(), 1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +17,7 @@ import pytest
 from simulators.devices.outbox import Outbox, issued
 from simulators.devices.tally import Manner
 from simulators.simulate import Report, Simulation, run, run_all
-from tests.simulators.fake_gateway import Broker, FakeGateway, eventually
+from tests.simulators.fake_gateway import Broker, CuttingBroker, FakeGateway, eventually
 
 QUICK = Manner(repeat_s=0.2, reconnect_s=0.2)
 
@@ -247,3 +250,60 @@ def test_several_devices_run_at_once(broker: Broker, gateway: FakeGateway) -> No
     reports = run_all([plan(broker, device=f"bp-000{n}", count=5, past=timedelta(days=1)) for n in range(3)])
     assert [report.answered for report in reports] == [True] * 3
     assert len({stream for _, stream, _ in gateway.kept}) == 3
+
+
+def alone(broker: Broker, folder: Path, *more: str) -> list[str]:
+    """The simulator as a process of its own."""
+    (folder / "secret").write_text("s\n")
+    command = [sys.executable, "-m", "simulators.simulate", "blood_pressure", "--url", broker.url]
+    command += ["--device", "bp-0001", "--secret-file", str(folder / "secret"), "--outbox", str(folder / "outbox")]
+    return [*command, *more]
+
+
+def test_ctrl_c_keeps_what_is_unanswered(broker: Broker, gateway: FakeGateway, tmp_path: Path) -> None:
+    """Interrupted, it says offline, prints its counts, and the next run delivers the rest."""
+    gateway.silent = True
+    command = alone(broker, tmp_path, "--rate", "50", "--count", "1000")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        eventually(lambda: len(gateway.arrived) > 5)
+        running.send_signal(signal.SIGINT)
+        told, _ = running.communicate(timeout=20)
+    counts = json.loads(told)
+    assert counts["waiting"] == counts["made"] > 5
+    eventually(lambda: gateway.states[-1].get("state") == "offline")
+    gateway.silent = False
+    again = subprocess.run(alone(broker, tmp_path, "--count", "0", "--deadline", "20"), check=False, timeout=60)
+    assert again.returncode == 0
+    assert {k.key: k.payload for k in issued(tmp_path / "outbox")} == gateway.kept
+
+
+@pytest.mark.faults
+def test_a_killed_device_delivers_later(broker: Broker, gateway: FakeGateway, tmp_path: Path) -> None:
+    """Kill -9 in the middle: each reading it had made arrives once, the next run counts on."""
+    with subprocess.Popen(alone(broker, tmp_path, "--rate", "100", "--count", "1000")) as running:
+        eventually(lambda: len(gateway.kept) > 30)
+        running.kill()
+    subprocess.run(alone(broker, tmp_path, "--count", "3", "--deadline", "20", "--rate", "100"), check=True, timeout=60)
+    assert {k.key: k.payload for k in issued(tmp_path / "outbox")} == gateway.kept
+    numbers = sorted(seq for _, _, seq in gateway.kept)
+    assert numbers == list(range(len(numbers)))
+
+
+def test_a_message_that_cuts_the_line_is_set_aside() -> None:
+    """A broker that hangs up at one reading loses that one, told as lost, and gets all others (C-CON-8)."""
+    with CuttingBroker(b'"seq":2,') as cutting:
+        what = Simulation("blood_pressure", cutting.url, "bp-0001", "s", rate=500, count=5, deadline_s=20, manner=QUICK)
+        report = run(replace(what, manner=replace(QUICK, window=3, reconnect_s=0.05)))
+    assert report.tally.lost == 1
+    assert [state["lost"] for state in cutting.states if "lost" in state] == [[[2, 2]]]
+    assert cutting.seqs == {0, 1, 3, 4}
+    assert report.answered
+
+
+def test_a_refused_device_says_why(tmp_path: Path) -> None:
+    """Wrong credentials: nothing is lost, and the report names the broker's answer."""
+    with CuttingBroker(b"never", connack=5) as refusing:
+        what = Simulation("blood_pressure", refusing.url, "bp-0001", "s", count=1, deadline_s=1, manner=QUICK)
+        report = run(what)
+    assert report.waiting == 1
+    assert "Not authorized" in (report.tally.problem or "")

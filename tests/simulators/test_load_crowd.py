@@ -9,6 +9,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ def test_killed_brokers_lose_nothing(broker: Broker, gateway: FakeGateway, tmp_p
     """Three kills under load: every issued reading is answered, none is invented."""
     file = tmp_path / "outbox"
     thread, documents = in_thread(load(broker, count=3000, rate=500, outbox=file))
-    for kill in range(1, 4):
-        eventually(lambda enough=kill * 500: len(gateway.kept) > enough)
+    for enough in (500, 1000, 1500):
+        eventually(partial(lambda many: len(gateway.kept) > many, enough))
         broker.kill()
         broker.start()
     thread.join()
@@ -147,7 +148,7 @@ def test_an_absent_broker_is_no_error() -> None:
     """Nobody listens: the readings wait, and the document says why."""
     document = run(Load("mqtt://127.0.0.1:1", DEVICES, count=10, rate=1000, reconnect_s=0.1, deadline_s=0.5))
     assert (document["made"], document["unanswered"], document["connects"]) == (10, 10, 0)
-    assert document["problems"] == {"the broker does not answer": document["problems"]["the broker does not answer"]}
+    assert set(document["problems"]) == {"the broker does not answer"}
 
 
 def test_packets_are_found_in_any_cut_of_the_bytes() -> None:

@@ -1,0 +1,134 @@
+"""Commands about readings and the ledger: trace, reading, quarantine, gaps, deliveries, ledger.
+
+Comes in: words. Goes out: what the API answered. Refuses to know: rules.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli_output import Json, fail, session, show, show_items, show_json, table
+
+_TRACE = ("reading", "device", "stream", "seq", "kind", "stages")
+_BALANCE = ("received", "stored", "duplicate", "quarantined", "dismissed", "pending", "balanced")
+_READING_COLUMNS = ("reading", "device", "kind", "taken_at", "values", "patient", "waits")
+_QUARANTINE_COLUMNS = ("id", "device", "received_at", "reason", "pointer", "bytes")
+_GAP_COLUMNS = ("device", "stream", "first", "last", "first_seen", "asked_at")
+_DELIVERY_COLUMNS = ("destination", "resource", "state", "tries", "answer", "next_try")
+
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
+
+ledger = typer.Typer(help="Whether everything is there.", no_args_is_help=True)
+reading = typer.Typer(help="Accepted readings.", no_args_is_help=True)
+quarantine = typer.Typer(help="Readings that could not be used.", no_args_is_help=True)
+gaps = typer.Typer(help="Sequence numbers that never came.", no_args_is_help=True)
+deliveries = typer.Typer(help="What goes to which record.", no_args_is_help=True)
+
+
+def add(app: typer.Typer) -> None:
+    """Put the commands on ``app``."""
+    app.command()(trace)
+    app.add_typer(reading, name="reading")
+    app.add_typer(quarantine, name="quarantine")
+    app.add_typer(gaps, name="gaps")
+    app.add_typer(deliveries, name="deliveries")
+    app.add_typer(ledger, name="ledger")
+
+
+def trace(
+    reading_id: Annotated[
+        str, typer.Argument(metavar="READING", help="A reading id, a FHIR id, or device:stream:seq.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Every stage of one reading, with times and reasons."""
+    from urllib.parse import quote
+
+    with session() as (api, _):
+        found = api.get(f"/readings/{quote(reading_id, safe='') or '-'}/trace")
+    if as_json:
+        show(found, _TRACE, as_json=True)
+        return
+    show(found, _TRACE[:-1], as_json=False)
+    columns = ("stage", "at", "outcome", "reason")
+    table(columns, [[str(stage[column] or "-") for column in columns] for stage in found["stages"]])
+
+
+@reading.command("list")
+def list_readings(
+    device_id: Annotated[str | None, typer.Option("--device")] = None,
+    patient_id: Annotated[str | None, typer.Option("--patient")] = None,
+    since: Annotated[str | None, typer.Option(help="Arrived since: RFC 3339 with an offset or Z.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """Accepted readings, newest first."""
+    with session() as (api, _):
+        items = api.get("/readings", device=device_id, patient=patient_id, since=since, limit=limit)["items"]
+    if not as_json:
+        items = [{**item, "values": _values(item)} for item in items]
+    show_items(items, _READING_COLUMNS, as_json=as_json, empty="No such reading was accepted.")
+
+
+def _values(item: dict[str, Any]) -> list[str]:
+    measured = item["measurements"]
+    return [f"{m['metric']} {m['value']} {m['unit']}{'!' if m['unusual'] else ''}" for m in measured]
+
+
+@quarantine.command("list")
+def list_quarantine(limit: Limit = 100, as_json: Json = False) -> None:
+    """Messages that wait for a decision, newest first."""
+    with session() as (api, _):
+        items = api.get("/quarantine", limit=limit)["items"]
+    show_items(items, _QUARANTINE_COLUMNS, as_json=as_json, empty="The quarantine is empty.")
+
+
+@gaps.command("list")
+def list_gaps(
+    closed: Annotated[bool, typer.Option("--closed", help="Those that were filled or declared lost.")] = False,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """Sequence numbers that have not come, oldest first."""
+    with session() as (api, _):
+        items = api.get("/gaps", limit=limit, closed=closed)["items"]
+    columns = (*_GAP_COLUMNS[:-1], "closed_at", "closed_as") if closed else _GAP_COLUMNS
+    show_items(items, columns, as_json=as_json, empty="There is no gap.")
+
+
+@deliveries.command("list")
+def list_deliveries(
+    state: Annotated[str | None, typer.Option(help="due or parked.")] = None, limit: Limit = 100, as_json: Json = False
+) -> None:
+    """What a record has not confirmed: parked first, then by the next try."""
+    with session() as (api, _):
+        items = api.get("/deliveries", limit=limit, state=state)["items"]
+    show_items(items, _DELIVERY_COLUMNS, as_json=as_json, empty="Everything is delivered.")
+
+
+@ledger.command("balance")
+def show_balance(as_json: Json = False) -> None:
+    """Received = stored + duplicate + quarantined + dismissed + pending; exit code 1 when it is not."""
+    with session() as (api, _):
+        found = api.get("/ledger/balance")
+    show(found, _BALANCE, as_json=as_json)
+    if not found["balanced"]:
+        fail("The ledger does not balance. Stop the installation, keep the data folder, and run `ledger verify`.")
+
+
+@ledger.command("verify")
+def verify_ledger(as_json: Json = False) -> None:
+    """Check every row's hash, and that no row is missing; exit code 1 when something is wrong."""
+    with session() as (api, _):
+        found = api.get("/ledger/verify")
+    if as_json:
+        show_json({key: found[key] for key in ("rows", "blobs", "faults")})
+    else:
+        typer.echo(f"{found['rows']} rows and {found['blobs']} blobs checked, {len(found['faults'])} faults.")
+        if found["faults"]:
+            columns = ("table", "position", "what")
+            table(columns, [[str(fault[column]) for column in columns] for fault in found["faults"]])
+    if found["faults"]:
+        fail("Rows were changed or are missing. Stop the installation and keep the data folder as it is.")

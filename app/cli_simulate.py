@@ -1,0 +1,102 @@
+"""``constantes simulate``: finds or makes the devices' credentials, then lets the simulators run.
+
+Comes in: what was asked on the command line. Goes out: a report a device. Refuses to know: how a device behaves.
+
+A device that is not registered is registered as a simulated one; its secret lies in the data folder below
+``simulators``, with its outbox. The simulators themselves know nothing of this installation: they get an address, a
+name and a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.cli_output import fail, notice, session
+from app.client import Api, ApiRefused
+from app.settings import Settings, load, secret_of
+from gateway.broker.private_files import private_folder, write_private
+from simulators.devices.kinds import KINDS
+from simulators.faults import parse
+from simulators.simulate import Report, Simulation, UnknownKindError, run_all
+
+_METHODS = {"blood_pressure": "cuff", "ecg": "ecg"}
+"""How a simulated device of a kind measures: a word of the registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command's words; ``count`` None measures until stopped."""
+
+    kinds: tuple[str, ...]
+    device: str | None
+    rate: float
+    count: int | None
+    seed: int
+    faults: tuple[str, ...]
+    secret_file: Path | None
+    url: str | None
+    deadline: float | None
+
+
+def play(asked: Asked) -> list[Report]:
+    """Run a device of each kind; raises UnknownKindError or UnknownFaultError before anything is registered."""
+    if not set(asked.kinds) <= set(KINDS):
+        raise UnknownKindError(f"There is no simulator for this kind. Possible are: {', '.join(KINDS)}.")
+    for fault in asked.faults:
+        parse(fault)
+    names = _names(asked)
+    settings = load()
+    secrets = _secrets(asked, settings, names)
+    folder = settings.data / "simulators"
+    private_folder(folder)
+    return run_all([
+        Simulation(
+            kind=kind, url=asked.url or settings.mqtt_url, device=name, secret=secrets[name], rate=asked.rate,
+            count=asked.count, seed=asked.seed + place, faults=asked.faults, outbox=folder / f"{name}.outbox",
+            deadline_s=asked.deadline,
+        )
+        for place, (name, kind) in enumerate(names.items())
+    ])  # fmt: skip
+
+
+def _names(asked: Asked) -> dict[str, str]:
+    """Device id to kind: one device of each kind that was named, or more when it was named again."""
+    if asked.device is not None and len(asked.kinds) > 1:
+        fail("--device names one device, and several kinds were given. Give one kind, or leave it out.", code=2)
+    if asked.secret_file is not None and asked.device is None:
+        fail("--secret-file goes with --device: a secret belongs to one device.", code=2)
+    if asked.device is not None:
+        return {asked.device: asked.kinds[0]}
+    names: dict[str, str] = {}
+    for kind in asked.kinds:
+        number = sum(known == kind for known in names.values()) + 1
+        names[f"sim-{kind}-{number}"] = kind
+    return names
+
+
+def _secrets(asked: Asked, settings: Settings, names: dict[str, str]) -> dict[str, str]:
+    if asked.secret_file is not None:
+        return {name: secret_of(asked.secret_file, "--secret-file") for name in names}
+    kept = {name: settings.data / "simulators" / f"{name}.secret" for name in names}
+    missing = [name for name, path in kept.items() if not path.exists()]
+    if missing:
+        with session() as (api, _):
+            for name in missing:
+                write_private(kept[name], _register(api, name, names[name]))
+    return {name: secret_of(path, f"the secret of {name}") for name, path in kept.items()}
+
+
+def _register(api: Api, name: str, kind: str) -> str:
+    body = {"device": name, "method": _METHODS.get(kind), "simulated": True}
+    try:
+        made = api.post("/devices", body)
+    except ApiRefused as refused:
+        if refused.code != "device.exists":
+            raise
+        fail(
+            f"The device {name} is registered and its secret is not in the data folder. Nothing was changed. "
+            f"Give the secret with --secret-file, or a new one with `constantes device rotate {name}`."
+        )
+    notice(made["notice"])
+    return str(made["secret"])

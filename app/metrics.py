@@ -1,0 +1,50 @@
+"""Counts for Prometheus: what stands in the ledger now, and what the other processes count. No identity, no device.
+
+Comes in: the office. Goes out: the text exposition format, version 0.0.4. Refuses to know: who may ask.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from console.office import Office
+from registry.standing import Standing, standing
+
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def exposition(office: Office) -> bytes:
+    """All counts as of now."""
+    with office.snapshot() as connection:
+        found = standing(connection, office.now())
+    registry = CollectorRegistry()
+    registry.register(_Now(found))
+    if _SHARED in os.environ:  # the supervisor's folder, in which its processes leave their counts
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # untyped in prometheus-client
+    return generate_latest(registry)
+
+
+class _Now:
+    """A collector of one snapshot."""
+
+    def __init__(self, found: Standing) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        """The families, names as in ``docs/reference``."""
+        found = self._found
+        yield CounterMetricFamily("constantes_journal", "Messages kept in the journal", found.messages)
+        yield CounterMetricFamily("constantes_feed", "Resource versions in the feed", found.resources)
+        yield GaugeMetricFamily("constantes_quarantine_waiting", "Quarantined messages undecided", found.quarantined)
+        yield GaugeMetricFamily("constantes_inbox", "Readings without a patient", found.inbox)
+        yield GaugeMetricFamily("constantes_gaps_open", "Ranges of sequence numbers that never came", found.gaps)
+        yield GaugeMetricFamily("constantes_deliveries_due", "Versions due at a destination", found.due)
+        yield GaugeMetricFamily("constantes_deliveries_parked", "Versions that wait for a person", found.parked)
+        yield GaugeMetricFamily(
+            "constantes_delivery_oldest_seconds", "Age of the oldest version that is due", found.oldest_due_s
+        )

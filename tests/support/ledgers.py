@@ -1,0 +1,92 @@
+"""Ledgers of every kind, and messages to put into them: shared by the tests of ledger, gateway and publishing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ingest.judge import judge
+from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.memory import MemoryLedger
+from ingest.ledger.port import Ledger
+from ingest.ledger.relational import RelationalLedger
+from ingest.ledger.schema import CONFIRMED, DEVICE, KEY
+from ingest.model import Channel, ClockFacts, DeviceStatus, Facts, Judged, Key, RawMessage
+
+NOW = 1_795_000_000_000_000
+"""2026-11-18, in microseconds."""
+STREAM = "5f0c2f5e9a4b4c0d8e7f6a5b4c3d2e1f"
+FACTS = Facts(NOW, DeviceStatus.ACTIVE, {0: ClockFacts(synced=True)})
+IMPLEMENTATIONS = ("relational", "memory")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A ledger under test, with the two things that others do to it."""
+
+    ledger: Ledger
+    register: Callable[[str], None]
+    confirm: Callable[[Key], None]
+
+
+@contextmanager
+def bench(kind: str, folder: Path) -> Iterator[Bench]:
+    """A ledger of one of ``IMPLEMENTATIONS``."""
+    if kind == "memory":
+        memory = MemoryLedger()
+        yield Bench(memory, lambda device: memory.statuses.update({device: DeviceStatus.ACTIVE}), memory.confirm)
+        return
+    with open_ledger(folder / "ledger.sqlite") as file:
+        yield Bench(RelationalLedger(file), lambda device: register(file, device), lambda key: confirm(file, key))
+
+
+def body(seq: int = 0, systolic: Any = 128, **more: Any) -> dict[str, Any]:
+    """A blood pressure as a device sends it."""
+    pressures = {"systolic": systolic, "diastolic": 82}
+    return {
+        "v": 1,
+        "stream": STREAM,
+        "seq": seq,
+        "kind": "blood_pressure",
+        "taken_at": "2026-11-18T08:30:00+04:00",
+        "values": {name: {"value": value, "unit": "mm[Hg]"} for name, value in pressures.items()},
+        **more,
+    }
+
+
+def raw(payload: bytes, device: str = "bp-0001", channel: Channel = Channel.READING, *, dup: bool = False) -> RawMessage:
+    """A message as it came."""
+    return RawMessage(device, channel, payload, NOW, dup=dup)
+
+
+def judged(payload: bytes, device: str = "bp-0001", *, dup: bool = False) -> Judged:
+    """The verdict on a payload."""
+    return judge(raw(payload, device, dup=dup), FACTS)
+
+
+def reading(seq: int = 0, systolic: Any = 128, device: str = "bp-0001", **more: Any) -> Judged:
+    """A judged blood pressure."""
+    return judged(json.dumps(body(seq, systolic, **more)).encode(), device)
+
+
+def register(file: LedgerFile, device: str) -> None:
+    """Put a device into the registry's table."""
+    row = {"device": device, "simulated": 1, "secret_hash": "-", "added_at": NOW}
+    file.writer.write(lambda connection: connection.execute(DEVICE.insert().values(**row)))
+
+
+def confirm(file: LedgerFile, key: Key) -> None:
+    """Note that the record has a reading, as the delivery does."""
+    where = (KEY.c.device == key.device) & (KEY.c.stream == bytes.fromhex(key.stream)) & (KEY.c.seq == key.seq)
+
+    def job(connection: Connection) -> None:
+        position = connection.execute(KEY.select().where(where)).one().position
+        connection.execute(CONFIRMED.insert().values(reading=position, device=key.device, at=NOW))
+
+    file.writer.write(job)
