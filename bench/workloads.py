@@ -1,0 +1,197 @@
+"""W1 and W2 of the performance page, each beside its peer in the same run.
+
+Comes in: how long. Goes out: ``Row`` values. Refuses to know: how they are shown.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.pullers import pulling
+from bench.site import Site, cpu_seconds, peak_mib, site
+from simulators.record.process import running as running_record
+
+DEVICES = 50
+STEADY_RATE = 1000
+W2_P99_MS = 100
+W1_RATIO = 0.5
+MEMORY_MIB = 256
+_BACKLOG = 3000  # readings taken before W2 is measured under load, so that deliveries have something to drain
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured figure; ``ratio`` and ``must`` are None where there is nothing to hold it against."""
+
+    workload: str
+    what: str
+    value: str
+    ratio: float | None = None
+    must: str | None = None
+    met: bool | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def w1(folder: Path, seconds: float, say: Say) -> list[Row]:
+    """Fifty devices publish as fast as they are PUBACKed; readings committed and acknowledged a second."""
+    say("W1: bare paho subscriber")
+    with site(folder / "peer", DEVICES, ()) as here, _peer(here) as peer:
+        _publish(here, seconds)
+        peer_count, peer_cpu = peer.last["count"], peer.last["cpu_s"]
+    say("W1: gateway and ledger")
+    with site(folder / "gateway", DEVICES) as here:
+        before = cpu_seconds(here.pid("gateway"))
+        _publish(here, seconds)
+        rows, cpu = here.journal_rows(), cpu_seconds(here.pid("gateway")) - before
+        peak = peak_mib(here.pid("gateway"))
+    rate, peer_rate = rows / seconds, peer_count / seconds
+    facts = {
+        "cpu_us": cpu / max(rows, 1) * 1e6,
+        "peer_cpu_us": peer_cpu / max(peer_count, 1) * 1e6,
+        "peak_mib": peak,
+        "seconds": seconds,
+    }
+    return [
+        Row("W1", "bare paho subscriber, readings/s", f"{peer_rate:,.0f}", facts={"cpu_us": facts["peer_cpu_us"]}),
+        Row(
+            "W1", "committed and acknowledged, readings/s", f"{rate:,.0f}", rate / peer_rate,
+            ">= 0.5 of the peer", rate >= W1_RATIO * peer_rate, facts,
+        ),
+        Row("W1", "CPU of the gateway, us a reading", f"{facts['cpu_us']:.0f}", facts["cpu_us"] / facts["peer_cpu_us"]),
+        Row("W1", "largest memory of the gateway, MiB", f"{peak:.0f}", None, "< 256", peak < MEMORY_MIB),
+    ]  # fmt: skip
+
+
+def w2(folder: Path, seconds: float, say: Say) -> list[Row]:
+    """1,000 readings a second, steady; publish to receipt, alone and while the office is busy."""
+    say("W2: the broker alone, publish to subscriber")
+    with site(folder / "peer", DEVICES, ()) as here, _peer(here) as peer:
+        _stamp(here, seconds)
+        broker = sorted(peer.latencies)
+    say("W2: gateway alone")
+    with site(folder / "alone", DEVICES) as here:
+        alone = _steady(here, seconds)
+    loaded = {}
+    for name, parts in (("two processes", ("gateway", "office")), ("one process", ("together",))):
+        say(f"W2: deliveries drain, five clients pull, each read audited; {name}")
+        loaded[name] = _under_load(folder / name.replace(" ", "-"), parts, seconds)
+    rows = [Row("W2", "broker alone, publish to subscriber, p99 ms", f"{_percentile(broker, 0.99):.1f}")]
+    rows.append(_latency("gateway alone, publish to receipt", alone, must=True))
+    rows.append(_latency("under load, two processes (as `up` runs)", loaded["two processes"], must=True))
+    rows.append(_latency("under load, one process (for decision 0003)", loaded["one process"], must=False))
+    return rows
+
+
+def _under_load(folder: Path, parts: tuple[str, ...], seconds: float) -> dict[str, Any]:
+    folder.mkdir(parents=True)
+    with running_record(file=folder / "record.sqlite") as record, site(folder, DEVICES, parts, record.base) as here:
+        _load(here, "--count", str(_BACKLOG))
+        with pulling(here, clients=5) as pulls:
+            found = _steady(here, seconds)
+        return found | {"pulls_per_second": pulls.count / seconds}
+
+
+def _steady(here: Site, seconds: float) -> dict[str, Any]:
+    return _load(here, "--rate", str(STEADY_RATE), "--seconds", str(seconds))
+
+
+def _load(here: Site, *how: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "simulators.load", "--url", here.mqtt_url, "--devices", str(here.devices), *how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _latency(what: str, found: dict[str, Any], *, must: bool) -> Row:
+    ms = found["latency_ms"]
+    text = " / ".join(f"{ms[name]:.1f}" for name in ("p50", "p95", "p99", "max"))
+    label = f"{what}, p50 / p95 / p99 / max ms"
+    if not must:
+        return Row("W2", label, text, facts=found)
+    return Row("W2", label, text, None, "p99 < 100 ms", ms["p99"] < W2_P99_MS, found)
+
+
+def _publish(here: Site, seconds: float) -> None:
+    where = ("127.0.0.1", str(here.settings.broker.port), str(here.devices), str(seconds))
+    subprocess.run([sys.executable, "-m", "bench.publishers", *where], check=True, capture_output=True)
+
+
+def _stamp(here: Site, seconds: float) -> None:
+    """Publish the present time, in nanoseconds, 1,000 times a second from one device."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    device = json.loads(here.devices.read_text("utf-8"))[0]
+    client = Client(CallbackAPIVersion.VERSION2, device["device"])
+    client.username_pw_set(device["device"], device["secret"])
+    client.max_inflight_messages_set(0)
+    client.connect("127.0.0.1", here.settings.broker.port)
+    client.loop_start()
+    begun = time.monotonic()
+    for number in range(int(seconds * STEADY_RATE)):
+        time.sleep(max(0.0, begun + number / STEADY_RATE - time.monotonic()))
+        client.publish(f"constantes/v1/up/{device['device']}/reading", str(time.time_ns()), qos=1)
+    time.sleep(1.5)  # the subscriber reports once a second
+    client.disconnect()
+    client.loop_stop()
+
+
+class _Peer:
+    """The bare subscriber's reports."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.last: dict[str, Any] = {"count": 0, "cpu_s": 0.0}
+        self.latencies: list[float] = []
+        self.ready = threading.Event()
+        self._process = process
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            told = json.loads(line)
+            if "ready" in told:
+                self.ready.set()
+            else:
+                self.latencies += told["latencies_ms"]
+                self.last = told
+
+
+@contextmanager
+def _peer(here: Site) -> Iterator[_Peer]:
+    from gateway.broker.accounts import BrokerUser
+    from gateway.broker.embedded_gate import EmbeddedGate
+    from ingest.ledger.files import open_ledger
+    from registry import devices
+
+    own = here.account
+    where = ("127.0.0.1", str(here.settings.broker.port), own.username, own.secret, own.client_id)
+    command = [sys.executable, "-m", "bench.peer_subscriber", *where]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            peer = _Peer(process)
+            if not peer.ready.wait(20):
+                raise RuntimeError("the bare subscriber did not subscribe")
+            with open_ledger(here.settings.ledger_path) as file, file.readers.connect() as connection:
+                accounts = devices.accounts(connection)
+            # Devices are let in only after the subscription; here the subscriber stands in for the gateway.
+            EmbeddedGate(here.settings.broker_folder).admit(
+                [BrokerUser(each.device, each.secret_hash, "device") for each in accounts]
+            )
+            yield peer
+        finally:
+            process.kill()
+
+
+def _percentile(ordered: list[float], part: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else float("nan")
