@@ -68,24 +68,26 @@ def machine() -> dict[str, str]:
 def page(rows: list[Row], seconds: float) -> str:
     """The reference page."""
     facts = ", ".join(f"{name} {value}" for name, value in machine().items())
-    lines = [
-        "# Performance: measured figures",
-        "",
-        f"Written by `make bench` ({seconds:.0f} s a measurement). Machine: {facts}; broker, publishers and",
-        "all else on the same cores. Absolute figures move with the machine: the ratio is against the peer of the same run.",
-        "",
-        "| workload | what | figure | ratio | must | met |",
-        "|---|---|---|---|---|---|",
-        *(f"| {' | '.join(_cells(row))} |" for row in rows),
-        "",
-        "W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as fast as the broker takes them, at",
-        "most 20 each without PUBACK, into gateway and SQLite ledger (full judging, `synchronous=FULL`). The peer,",
-        "`bench/peer_subscriber.py`, counts and acknowledges and does nothing else.",
-        "W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under load: deliveries to a record",
-        "drain a backlog, five clients pull pages of 100 five times a second, each read audited before its answer.",
-        "",
-    ]
-    return "\n".join(lines)
+    table = "\n".join(f"| {' | '.join(_cells(row))} |" for row in rows)
+    return _PAGE.format(seconds=seconds, facts=facts, table=table)
+
+
+_PAGE = """# Performance: measured figures
+
+Written by `make bench` ({seconds:.0f} s a measurement). Machine: {facts}; broker, publishers and everything else on
+the same cores. Absolute figures move with the machine: the ratio is against the peer of the same run.
+
+| workload | what | figure | ratio | must | met |
+|---|---|---|---|---|---|
+{table}
+
+W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as fast as the broker takes them, at most 20
+each without PUBACK, into gateway and SQLite ledger (full judging, `synchronous=FULL`). The peer,
+`bench/peer_subscriber.py`, counts and acknowledges and does nothing else.
+
+W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under load: deliveries to a record drain a
+backlog, five clients pull pages of 100 five times a second, each read audited before it is answered.
+"""
 
 
 def _cells(row: Row) -> tuple[str, ...]:
