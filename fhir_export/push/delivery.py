@@ -154,7 +154,8 @@ class Delivery:
             for pack in packs(ready, batch=capability.batch):
                 outcomes = self._exchange.carry(pack)
                 delivered.update(outcome.due.position for outcome in outcomes if isinstance(outcome, Delivered))
-                yield outcomes, self._settle(outcomes)
+                if outcomes:
+                    yield outcomes, self._settle(outcomes)
                 if self._circuit.open:
                     return
 

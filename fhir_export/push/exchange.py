@@ -111,10 +111,13 @@ class Exchange:
                 return [Parked(due, verdict.code)]
             case Action.RETRY:
                 # Where the destination as a whole is away, the row keeps its place: the circuit does the waiting.
-                wait = backoff(due.tries, self.circuit.random) if alone or not self.circuit.open else 0
-                return [Again(due, verdict.code, self.clock() + wait)]
+                own = alone or not self.circuit.open
+                return [Again(due, verdict.code, self._later(due) if own else due.next_try)]
             case _:
                 return []
+
+    def _later(self, due: Due) -> Instant:
+        return self.clock() + backoff(due.tries, self.circuit.random)
 
 
 def _already_there(due: Due, answer: Answer) -> bool:

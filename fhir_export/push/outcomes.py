@@ -6,14 +6,15 @@ or parked. Refuses to know: HTTP, why.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Text,
     and_,
-    bindparam,
     delete,
     exists,
     insert,
@@ -25,6 +26,8 @@ from sqlalchemy import (
 from fhir_export.push.rows import DUE, PARKED, Due
 from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL
 from ingest.model import Instant
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ Outcome = Delivered | Again | Parked
 
 def defer(connection: Connection, destination: str, held: Mapping[int, Instant]) -> None:
     """Set rows back that cannot be sent before others, so that they do not stand in the way of the rest."""
-    change = update(DELIVERY).where(_one(destination)).values(next_try=bindparam("until"), answer="record.waits")
-    connection.execute(change, [{"row": position, "until": until} for position, until in held.items()])
+    for until, positions in _grouped((until, position) for position, until in held.items()):
+        _change(connection, destination, positions, next_try=until, answer="record.waits")
 
 
 def settle(
@@ -71,50 +74,57 @@ def settle(
     """
     delivered = [o for o in outcomes if isinstance(o, Delivered)]
     if delivered:
-        ours = _take(connection, destination, [o.due for o in delivered])
-        kept = [
-            {
-                "destination": destination,
-                "position": o.due.position,
-                "at": now,
-                "tries": o.due.tries + 1,
-                "version": o.version,
-            }
-            for o in delivered
-            if o.due.position in ours
-        ]
-        if kept:
-            connection.execute(insert(DELIVERED), kept)
+        ours = _move(connection, destination, delivered, now)
         for outcome in delivered:
             if outcome.due.position not in ours:
                 _overtaken(connection, destination, outcome.due, now)
         if confirms and ours:
             _confirm(connection, destination, ours, now)
-    for state, rows in (
-        (DUE, [{"row": o.due.position, "code": o.code, "at": o.next_try} for o in outcomes if isinstance(o, Again)]),
-        (PARKED, [{"row": o.due.position, "code": o.code, "at": now} for o in outcomes if isinstance(o, Parked)]),
-    ):
-        if rows:
-            change = update(DELIVERY).where(_one(destination)).values(
-                state=state, tries=DELIVERY.c.tries + 1, next_try=bindparam("at"), answer=bindparam("code")
-            )  # fmt: skip
-            connection.execute(change, rows)
+    tries = DELIVERY.c.tries + 1
+    again = (((o.code, o.next_try), o.due.position) for o in outcomes if isinstance(o, Again))
+    for (code, next_try), positions in _grouped(again):
+        _change(connection, destination, positions, tries=tries, next_try=next_try, answer=code)
+    for code, positions in _grouped((o.code, o.due.position) for o in outcomes if isinstance(o, Parked)):
+        _change(connection, destination, positions, tries=tries, next_try=now, answer=code, state=PARKED)
 
 
-def _one(destination: str) -> ColumnElement[bool]:
-    return and_(DELIVERY.c.destination == destination, DELIVERY.c.position == bindparam("row"), DELIVERY.c.state == DUE)
+def _grouped(pairs: Iterable[tuple[K, int]]) -> Iterable[tuple[K, list[int]]]:
+    """Positions by what is to be written: a statement for each group, and the writer is free again soon."""
+    groups: dict[K, list[int]] = {}
+    for key, position in pairs:
+        groups.setdefault(key, []).append(position)
+    return groups.items()
 
 
-def _take(connection: Connection, destination: str, dues: Sequence[Due]) -> set[int]:
-    """Delete the rows that are still as they were read; the positions of those."""
-    here = DELIVERY.c.destination == destination
-    found = select(DELIVERY.c.position, DELIVERY.c.tries).where(
-        here, DELIVERY.c.position.in_([d.position for d in dues])
-    )
-    now = {(position, tries) for position, tries in connection.execute(found)}
-    ours = {due.position for due in dues if (due.position, due.tries) in now}
-    connection.execute(delete(DELIVERY).where(here, DELIVERY.c.position.in_(ours)))
-    return ours
+def _change(connection: Connection, destination: str, positions: list[int], **values: object) -> None:
+    rows = _rows(destination, positions), DELIVERY.c.state == DUE
+    connection.execute(update(DELIVERY).where(*rows).values(**values))
+
+
+def _rows(destination: str, positions: Collection[int]) -> ColumnElement[bool]:
+    return and_(DELIVERY.c.destination == destination, DELIVERY.c.position.in_(positions))
+
+
+def _move(connection: Connection, destination: str, delivered: Sequence[Delivered], now: Instant) -> set[int]:
+    """Move the rows that are still as they were read to DELIVERED; the positions of those."""
+    found = select(DELIVERY.c.position, DELIVERY.c.tries)
+    positions = [outcome.due.position for outcome in delivered]
+    there = {(position, tries) for position, tries in connection.execute(found.where(_rows(destination, positions)))}
+    ours = [outcome for outcome in delivered if (outcome.due.position, outcome.due.tries) in there]
+    for version, moved in _grouped((outcome.version, outcome.due.position) for outcome in ours):
+        columns = (
+            DELIVERY.c.destination,
+            DELIVERY.c.position,
+            literal(now),
+            DELIVERY.c.tries + 1,
+            literal(version, Text),
+        )
+        confirmed = select(*columns).where(_rows(destination, moved))
+        names = ["destination", "position", "at", "tries", "version"]
+        connection.execute(insert(DELIVERED).from_select(names, confirmed))
+    taken = {outcome.due.position for outcome in ours}
+    connection.execute(delete(DELIVERY).where(_rows(destination, taken)))
+    return taken
 
 
 def _overtaken(connection: Connection, destination: str, sent: Due, now: Instant) -> None:

@@ -34,6 +34,7 @@ class Due:
     position: int
     tries: int
     version: int
+    next_try: Instant
     patient: str | None
     device: str | None
     outgoing: Outgoing
@@ -61,31 +62,34 @@ class Backlog:
 def due(connection: Connection, destination: str, now: Instant) -> list[Due]:
     """The next rows by position, as many as a round takes; only their bodies are read."""
     wanted = (
-        select(DELIVERY.c.position, DELIVERY.c.tries, DELIVERY.c.patient, DELIVERY.c.device, func.length(FEED.c.body))
+        select(
+            DELIVERY.c.position, DELIVERY.c.tries, DELIVERY.c.next_try, DELIVERY.c.patient, DELIVERY.c.device,
+            func.length(FEED.c.body),
+        )
         .join_from(DELIVERY, FEED, FEED.c.position == DELIVERY.c.position)
         .where(DELIVERY.c.destination == destination, DELIVERY.c.state == DUE, DELIVERY.c.next_try <= now)
         # The index's own order, whatever the number of rows; versions and references are kept in order by `plan`.
         .order_by(DELIVERY.c.next_try, DELIVERY.c.position)
         .limit(ROUND)
-    )
-    rows: dict[int, tuple[int, str | None, str | None]] = {}
+    )  # fmt: skip
+    rows: dict[int, tuple[int, Instant, str | None, str | None]] = {}
     room = ROUND_BYTES
-    for position, tries, patient, device, size in connection.execute(wanted):
+    for position, *row, size in connection.execute(wanted):
         room -= size
         if rows and room < 0:
             break
-        rows[position] = tries, patient, device
+        rows[position] = tuple(row)
     if not rows:
         return []
     versions = select(FEED).where(FEED.c.position.in_(list(rows))).order_by(FEED.c.position)
     return [_due(tuple(row), *rows[row.position]) for row in connection.execute(versions)]
 
 
-def _due(feed: tuple[Any, ...], tries: int, patient: str | None, device: str | None) -> Due:
+def _due(feed: tuple[Any, ...], tries: int, next_try: Instant, patient: str | None, device: str | None) -> Due:
     position, type_, id_, version = feed[:4]
     *row, body, kept = feed
     intact = bool(feed_hash((*row, body)) == kept)
-    return Due(position, tries, version, patient, device, Outgoing(type_, id_, body), intact)
+    return Due(position, tries, version, next_try, patient, device, Outgoing(type_, id_, body), intact)
 
 
 def unconfirmed(

@@ -231,9 +231,13 @@ class Member:
             self._queue += [reading for reading in self._outbox.held(device) if reading.key not in before]
 
     def _prepared(self) -> list[str]:
-        """The end of so many messages, as a meter on one person's arm would have measured them now."""
+        """The end of so many messages, as a meter that shows three values would have measured them now."""
         cuff, now = Cuff(self._chance.getrandbits(32)), self._clock.now()
-        return ['",' + messages.encode(cuff.measure(now)).decode()[1:] for _ in range(_PREPARED)]
+        return ['",' + messages.encode(_without_mean(cuff.measure(now))).decode()[1:] for _ in range(_PREPARED)]
+
+
+def _without_mean(members: dict[str, Any]) -> dict[str, Any]:
+    return members | {"values": {name: shown for name, shown in members["values"].items() if name != "mean"}}
 
 
 def time_of(moment: datetime) -> str:

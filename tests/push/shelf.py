@@ -12,7 +12,7 @@ from sqlalchemy import select
 from fhir_export.feed import feed_hash
 from fhir_export.push.port import Outgoing
 from ingest.ledger.files import LedgerFile
-from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, JOURNAL
+from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL
 
 SECOND = 1_000_000
 HERE = "record"
@@ -91,15 +91,10 @@ class Shelf:
         self._write()
 
     def _write(self) -> None:
-        feed, delivery = [row[0] for row in self._kept], [row[1] for row in self._kept]
+        feed = [dict(zip(FEED.c.keys(), row, strict=True)) for row, _ in self._kept]
+        delivery = [waits for _, waits in self._kept]
         self._kept.clear()
-        marks = ",".join("?" * len(feed[0]))
-        self.file.writer.write(
-            lambda c: (
-                c.exec_driver_sql(f"INSERT INTO feed VALUES ({marks})", feed),
-                c.execute(DELIVERY.insert(), delivery),
-            )  # noqa: S608 - question marks
-        )
+        self.file.writer.write(lambda c: (c.execute(FEED.insert(), feed), c.execute(DELIVERY.insert(), delivery)))
 
     def readings(self, count: int, device: str = "bp7-0001") -> list[Outgoing]:
         """Device, Patient, and for each reading two Observations and their Provenance, as `publish` orders them."""

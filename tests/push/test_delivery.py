@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
+from sqlalchemy import select
 
 from fhir_export.push import delivery as delivery_module
 from fhir_export.push.delivery import Delivery
@@ -70,8 +71,9 @@ def test_a_refused_resource_is_parked_and_the_rest_arrives(shelf: Shelf, deliver
 
 def test_a_refused_batch_is_halved_to_the_culprit(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
     """A server that refuses the whole of a batch gets halves, until the one it means is alone."""
-    for n in range(100):
-        shelf.add({"resourceType": "Observation", "id": f"o{n}"})
+    with shelf.together():
+        for n in range(100):
+            shelf.add({"resourceType": "Observation", "id": f"o{n}"})
     record = WholeOrNothing(400, "o37")
     settle(delivers(record))
     assert shelf.waiting() == {"o37": ("parked", "record.refused:structure")}
@@ -81,8 +83,9 @@ def test_a_refused_batch_is_halved_to_the_culprit(shelf: Shelf, delivers: Delive
 
 def test_a_batch_that_is_too_large_is_halved(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
     """413 is no refusal of any resource: all arrive, in smaller requests."""
-    for n in range(40):
-        shelf.add({"resourceType": "Observation", "id": f"o{n}"})
+    with shelf.together():
+        for n in range(40):
+            shelf.add({"resourceType": "Observation", "id": f"o{n}"})
     record = Narrow(12)
     settle(delivers(record))
     assert (len(record.versions), shelf.waiting()) == (40, {})
@@ -152,12 +155,33 @@ def test_an_outage_writes_nothing_and_ends_by_itself(
     assert shelf.waiting() == {}
 
 
+def test_rows_of_a_lost_batch_keep_their_place(shelf: Shelf, delivers: Delivers) -> None:
+    """When no answer comes for many, the destination waits; the rows stay first in the queue."""
+    shelf.readings(30)
+    lost = MemoryRecord(instead=lambda _: Answer(Ending.LOST))
+    delivers(lost).step()
+    with shelf.file.readers.connect() as connection:
+        rows = connection.execute(select(DELIVERY.c.tries, DELIVERY.c.next_try)).all()
+    assert {tuple(row) for row in rows} == {(0, 1), (1, 1)}
+
+
+def test_a_resource_that_someone_else_wrote_is_counted(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
+    """A first version that becomes the record's second one is delivered, and raises the count to alarm on."""
+    sent = shelf.add(observation("a"))
+    record = MemoryRecord()
+    record.versions[sent.identity] = [b'{"resourceType":"Observation","id":"a"}']
+    delivery = delivers(record)
+    settle(delivery)
+    assert (shelf.delivered(), delivery.counts.already_there) == ([1], 1)
+
+
 def test_one_resource_that_kills_the_server_does_not_stop_the_rest(
     shelf: Shelf, delivers: Delivers, clock: Clock
 ) -> None:
     """A resource after which no answer ever comes ends up alone, with pauses of its own."""
-    for n in range(150):
-        shelf.add({"resourceType": "Observation", "id": f"o{n}"})
+    with shelf.together():
+        for n in range(150):
+            shelf.add({"resourceType": "Observation", "id": f"o{n}"})
     record = Dying("o50")
     delivery = delivers(record)
     for _ in range(30):
@@ -168,9 +192,10 @@ def test_one_resource_that_kills_the_server_does_not_stop_the_rest(
 
 def test_a_parked_row_blocks_nobody(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
     """A thousand rows that wait for a person, and rows that refer to them, leave the way free."""
-    for n in range(1000):
-        shelf.add({"resourceType": "Observation", "id": f"p{n}"}, parked="patient.not_linked")
-        shelf.add({"resourceType": "Provenance", "id": f"v{n}", "target": [{"reference": f"Observation/p{n}"}]})
+    with shelf.together():
+        for n in range(1000):
+            shelf.add({"resourceType": "Observation", "id": f"p{n}"}, parked="patient.not_linked")
+            shelf.add({"resourceType": "Provenance", "id": f"v{n}", "target": [{"reference": f"Observation/p{n}"}]})
     last = shelf.add(observation("last"))
     record = MemoryRecord()
     delivery = delivers(record)

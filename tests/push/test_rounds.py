@@ -14,7 +14,7 @@ def due(position: int, name: str, *refers: str, tries: int = 0, version: int = 1
     type_, id_ = name.split("/")
     links = ",".join(f'{{"reference":"{target}"}}' for target in refers)
     body = f'{{"resourceType":"{type_}","id":"{id_}","link":[{links}],"pad":"{"x" * size}"}}'.encode()
-    return Due(position, tries, version, None, None, Outgoing(type_, id_, body))
+    return Due(position, tries, version, 1, None, None, Outgoing(type_, id_, body))
 
 
 def planned(rows: list[Due], *others: tuple[str, Blocker]) -> Plan:
@@ -59,7 +59,7 @@ def test_a_patient_that_stands_later_still_goes_first() -> None:
 
 def test_the_columns_count_like_references() -> None:
     """Patient and device named by the row alone are waited for too."""
-    row = Due(3, 0, 1, "p", "d", Outgoing("Observation", "a", b"{}"))
+    row = Due(3, 0, 1, 1, "p", "d", Outgoing("Observation", "a", b"{}"))
     assert references(row) == {("Patient", "p"), ("Device", "d")}
     assert planned([row], ("Device/d", Blocker(1, parked=False, next_try=NOW + 5))).held == {3: NOW + 5}
 
@@ -67,7 +67,7 @@ def test_the_columns_count_like_references() -> None:
 def test_binary_urls_are_references() -> None:
     """An attachment's Binary goes before the document that points to it."""
     document = Outgoing("DocumentReference", "x", b'{"content":[{"attachment":{"url":"Binary/y"}}]}')
-    assert references(Due(1, 0, 1, None, None, document)) == {("Binary", "y")}
+    assert references(Due(1, 0, 1, 1, None, None, document)) == {("Binary", "y")}
 
 
 def test_a_parked_reference_holds_its_referrer_a_minute() -> None:

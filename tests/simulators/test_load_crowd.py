@@ -45,7 +45,7 @@ def oracle(file: Path) -> dict[tuple[str, str, int], bytes]:
 
 def test_all_are_answered_and_told(broker: Broker, gateway: FakeGateway, tmp_path: Path) -> None:
     """Every reading gets its receipt; counts and percentiles are in the document."""
-    document = run(load(broker, outbox=tmp_path / "outbox"))
+    document = run(load(broker, outbox=tmp_path / "outbox", repeat_s=30))
     assert (document["made"], document["answered"], document["unanswered"]) == (300, 300, 0)
     assert document["receipts"] == {"stored": 300}
     assert document["connects"] == document["welcomes"] == 5
@@ -63,7 +63,7 @@ def test_what_it_sends_is_stored_by_the_judge(broker: Broker, gateway: FakeGatew
     for (device, _, _), payload in gateway.kept.items():
         verdict = judge(RawMessage(device, Channel.READING, payload, facts.now), facts).verdict
         assert verdict.outcome is Outcome.STORED
-        assert 250 < len(payload) < 420
+        assert 280 < len(payload) < 360
     assert len({json.dumps(json.loads(p)["values"]) for p in gateway.kept.values()}) > 50
 
 
@@ -93,7 +93,8 @@ def test_lost_receipts_are_cured_by_repeats(broker: Broker, gateway: FakeGateway
 
     gateway.verdict = first_time_lost
     document = run(replace(load(broker, count=40), devices=DEVICES[:1]))
-    assert (document["unanswered"], document["repeated"]) == (0, 40)
+    assert document["unanswered"] == 0
+    assert document["repeated"] >= 40
     assert len(set(gateway.arrived)) == 40
 
 

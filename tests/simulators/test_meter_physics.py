@@ -72,10 +72,10 @@ def test_the_first_thousand_readings_are_all_stored(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_pressure_dips_at_night_and_rises_in_the_morning(seed: int) -> None:
-    """Nights lie 8 to 20 % below days; the morning is above the night by 10 mm[Hg] at least."""
-    readings = taken(seed)
+    """Beside the white-coat effect nights lie 10 to 21 % below days, and the morning 10 mm[Hg] above the night."""
+    readings = taken(seed)[2::3]
     day, night = mean_systolic(readings, range(9, 21)), mean_systolic(readings, range(1, 5))
-    assert 0.08 < 1 - night / day < 0.25
+    assert 0.10 < 1 - night / day < 0.21
     assert mean_systolic(readings, range(7, 10)) > night + 10
 
 

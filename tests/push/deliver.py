@@ -1,0 +1,27 @@
+"""A process that delivers from a ledger to a record until it is ended: `deliver.py LEDGER BASE`."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+from fhir_export.push.delivery import Delivery
+from fhir_export.push.server import FhirServer
+from ingest.ledger.files import open_ledger
+
+
+def main() -> None:
+    """Deliver."""
+    ledger, base = sys.argv[1:]
+    with open_ledger(Path(ledger)) as file, FhirServer(base) as record:
+        delivery = Delivery(file, "record", record, lambda: time.time_ns() // 1000, random.random)
+        sys.stdout.write("delivering\n")
+        sys.stdout.flush()
+        delivery.run(threading.Event())
+
+
+if __name__ == "__main__":
+    main()
