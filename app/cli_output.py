@@ -26,7 +26,6 @@ def spoken() -> Iterator[None]:
     from app.client import ClientFault
     from app.parts import CannotStart
     from app.settings import WrongSetting
-    from app.sockets import SocketRefused
     from gateway.broker.faults import BrokerFault
     from ingest.ledger.faults import LedgerFault
 
@@ -34,7 +33,7 @@ def spoken() -> Iterator[None]:
         yield
     except WrongSetting as fault:
         fail(str(fault), code=2)
-    except (ClientFault, CannotStart, LedgerFault, BrokerFault, SocketRefused) as fault:
+    except (ClientFault, CannotStart, LedgerFault, BrokerFault) as fault:
         fail(str(fault))
     except PermissionError as fault:
         fail(f"{fault.filename} may not be read or written by this user. Give the rights, or name another folder.")

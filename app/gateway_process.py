@@ -27,6 +27,7 @@ PART = "gateway"
 _PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor starts it anew
 _TELL_S = 1.0
 _TRY_AGAIN_S = 2.0
+_AWAY = "the broker does not answer"
 
 log = structlog.get_logger(PART)
 
@@ -109,7 +110,7 @@ def _watch(
     while not stop.wait(_TELL_S if source.connected() else 0.1):
         stalled = source.stalled(_PATIENCE_S)
         dead = [thread.name for thread in threads if not thread.is_alive()]
-        problem = stalled or consumer.problem or source.problem
+        problem = stalled or consumer.problem or source.problem or (None if source.connected() else _AWAY)
         if dead:
             problem = f"the {dead[0]} has ended"
         status.tell(settings.data, PART, ready=source.connected() and problem is None, problem=problem)

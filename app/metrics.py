@@ -1,21 +1,17 @@
-"""Counts for Prometheus: what stands in the ledger now, and what the other processes count. No identity, no device.
+"""Counts for Prometheus, read from the ledger when asked: no identity, no device.
 
 Comes in: the office. Goes out: the text exposition format, version 0.0.4. Refuses to know: who may ask.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from console.office import Office
 from registry.standing import Standing, standing
-
-_SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def exposition(office: Office) -> bytes:
@@ -24,8 +20,6 @@ def exposition(office: Office) -> bytes:
         found = standing(connection, office.now())
     registry = CollectorRegistry()
     registry.register(_Now(found))
-    if _SHARED in os.environ:  # the supervisor's folder, in which its processes leave their counts
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # untyped in prometheus-client
     return generate_latest(registry)
 
 

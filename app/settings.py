@@ -9,6 +9,7 @@ Secrets stand in files of their own; a setting only says which.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -177,8 +178,11 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise WrongSetting(_name(fault["loc"]), _problem(fault["type"], fault["msg"])) from None
-    except SettingsError:
-        raise WrongSetting(f"{PREFIX}...", "a part is given as text that is not JSON") from None
+    except SettingsError as error:
+        # Its text names the field and the source, and nothing else.
+        named = re.search(r'field "(\w+)"', str(error))
+        part = named[1].upper() if named else "..."
+        raise WrongSetting(f"{PREFIX}{part}", "has parts: set each under its own name, as in .env.example") from None
     _check_together(settings)
     return settings
 

@@ -19,21 +19,26 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
+from app.parts import CannotStart
+
 SOCKET, ELSEWHERE, LOCK = "api.sock", "api.sock.path", "instance.lock"
 _LONGEST = 100
 _BACKLOG = 128
-
-
-class SocketRefused(Exception):  # noqa: N818 - it says why nothing was started
-    """The socket cannot lie where it should: what happened, what is safe, what to do."""
 
 
 class InstanceLock:
     """The data folder's lock: whoever holds it serves the API, and nobody else does."""
 
     def __init__(self, data: Path) -> None:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Make the folder if it is not there; raises CannotStart when it cannot be written."""
+        try:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CannotStart(
+                f"The data folder {data} cannot be written: {error.strerror}. Nothing was changed. "
+                "Give this user write access to it, or name another folder with CONSTANTES_DATA."
+            ) from None
 
     def take(self) -> bool:
         """Whether the lock is ours now; does not wait."""
@@ -68,7 +73,7 @@ def socket_path(data: Path) -> Path:
 def listen(data: Path) -> socket.socket:
     """Listen on the folder's socket, which only this user can open; the caller holds the folder's lock.
 
-    Raises SocketRefused when a private place for it cannot be had.
+    Raises CannotStart when a private place for it cannot be had.
     """
     path = _place(data)
     path.unlink(missing_ok=True)  # left behind by an instance that was killed: its lock is ours
@@ -99,7 +104,7 @@ def _private_folder() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise SocketRefused(
+        raise CannotStart(
             f"{folder} exists and is not a private folder of this user. Nothing was started. "
             "Remove it, or name a data folder with a shorter path with CONSTANTES_DATA."
         )

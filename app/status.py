@@ -1,7 +1,8 @@
 """What the processes of one installation tell each other of their health: one small file each.
 
 Comes in: facts of a process. Goes out: the same facts, for whoever answers ``/readyz`` or supervises. Refuses to know:
-what the facts lead to. Nothing here has to survive a crash, so nothing is fsynced.
+what the facts lead to. Nothing here has to survive a crash, so nothing is fsynced; and on a full disk nothing is said:
+a process that is silent counts as not ready, and must not end because of it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_PROCESSES = "processes"
 FRESH_S = 5.0
 """A status older than this belongs to a process that hangs or is gone."""
 
@@ -38,11 +42,12 @@ def folder(data: Path) -> Path:
 
 def tell(data: Path, part: str, *, ready: bool, problem: str | None = None) -> None:
     """Say how ``part`` is."""
-    path = folder(data) / f"{part}.json"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(Status(os.getpid(), ready, time.time(), problem))), "utf-8")
-    draft.replace(path)
+    _write(folder(data) / f"{part}.json", asdict(Status(os.getpid(), ready, time.time(), problem)))
+
+
+def note(data: Path, processes: Mapping[str, int | None]) -> None:
+    """Say which process is which; None for a part that does not run now."""
+    _write(folder(data) / _PROCESSES, processes)
 
 
 def read(data: Path, part: str) -> Status | None:
@@ -55,5 +60,13 @@ def read(data: Path, part: str) -> Status | None:
 
 def forget(data: Path) -> None:
     """Remove what an earlier run said."""
-    for path in folder(data).glob("*.json"):
+    for path in (*folder(data).glob("*.json"), folder(data) / _PROCESSES):
         path.unlink(missing_ok=True)
+
+
+def _write(path: Path, facts: Mapping[str, object]) -> None:
+    draft = path.with_suffix(".draft")
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.write_text(json.dumps(facts), "utf-8")
+        draft.replace(path)

@@ -8,7 +8,6 @@ one by the kernel (``gateway.broker.leash``): when this one is killed, however t
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -29,10 +28,14 @@ from gateway.broker.faults import BrokerFault
 from gateway.broker.private_files import private_folder
 
 _TURN_S = 0.1
-_WAITS_S = (0.2, 30.0)  # between two starts of a part that keeps ending: doubled each time
-_STABLE_S = 60.0  # a part that lived so long is started at once the next time
+_WAITS_S = (0.2, 5.0)  # between two starts of a part that keeps ending: doubled each time; devices wait meanwhile
+_STABLE_S = 10.0  # a part that lived so long is started at once the next time
 _STOP_S = 15.0
 _READY_S = 60.0
+_AWAY_S = 5.0  # how long somebody else's broker may be silent before the rest starts without it
+_DYING_S = 3.0  # the parts of a supervisor that was just killed are being killed too
+_LOOK_S = 5.0  # between two looks whether the broker still takes messages
+_SILENT = 6  # looks without an answer after which it is taken to hang
 
 log = structlog.get_logger("up")
 
@@ -59,15 +62,14 @@ class Part:
             return False
         clock = time.monotonic()
         if self.running is not None:
-            lived = clock - self.since
-            self._wait_s = _WAITS_S[0] if lived > _STABLE_S else min(self._wait_s * 2, _WAITS_S[1])
+            self._wait_s = _WAITS_S[0] if clock - self.since > _STABLE_S else min(self._wait_s * 2, _WAITS_S[1])
             self._not_before, self.running = clock + self._wait_s, None
             log.warning("part ended", part=self.name, again_in_s=self._wait_s)
         if clock < self._not_before:
             return False
         try:
             self.running, self.since = self.start(), time.monotonic()
-        except BrokerFault as fault:
+        except (BrokerFault, OSError) as fault:  # a machine short of memory or processes is asked again
             self._wait_s = min(self._wait_s * 2, _WAITS_S[1])
             self._not_before = time.monotonic() + self._wait_s
             log.warning("part did not start", part=self.name, problem=str(fault))
@@ -88,11 +90,36 @@ class Part:
 
 
 @dataclass(slots=True)
+class Look:
+    """The look at a broker that runs and may yet take no messages: after a full disk, or when it hangs."""
+
+    _next: float = 0.0
+    _silent: int = 0
+
+    def restart(self, broker: EmbeddedBroker) -> None:
+        """Stop it, to be started anew, when only that can help."""
+        if time.monotonic() < self._next:
+            return
+        try:
+            stuck = broker.is_stuck()
+            self._silent = 0
+        except BrokerFault:
+            self._silent += 1
+            stuck = self._silent >= _SILENT
+        if stuck:
+            log.error("broker takes no messages", silent=self._silent > 0)
+            broker.stop()
+            self._silent = 0
+        self._next = time.monotonic() + _LOOK_S
+
+
+@dataclass(slots=True)
 class Supervisor:
     """The parts of one installation, in the order in which they start."""
 
     settings: Settings
     parts: list[Part] = field(default_factory=list)
+    _look: Look = field(default_factory=Look)
 
     def run(self, stop: threading.Event, ready: Callable[[], None] = lambda: None) -> int:
         """Keep everything running until ``stop`` is set; ``ready`` is called once, when all of it works.
@@ -103,11 +130,13 @@ class Supervisor:
             self._prepare()
             try:
                 self._first_start(stop)
-                if not stop.is_set():
-                    ready()
-                while not stop.wait(_TURN_S):
-                    if sum(part.keep() for part in self.parts):
-                        self._note_processes()
+                is_told = False
+                while not stop.is_set():
+                    if not is_told and self._is_ready():
+                        is_told = True
+                        ready()
+                    self._keep()
+                    stop.wait(_TURN_S)
             finally:
                 for part in reversed(self.parts):
                     part.stop()
@@ -116,6 +145,8 @@ class Supervisor:
 
     def _prepare(self) -> None:
         settings = self.settings
+        for part in ("gateway", "office"):
+            _wait_for_the_dying(settings, part)
         _refuse_busy(settings.http.host, settings.http.port)
         status.forget(settings.data)
         status.folder(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,10 +171,14 @@ class Supervisor:
 
     def _wait_until_ready(self, part: Part, stop: threading.Event) -> None:
         end = time.monotonic() + _READY_S
+        may_wait_for_broker = part.name == "gateway" and not self.settings.has_embedded_broker
         told: status.Status | None = None
         while not stop.wait(_TURN_S):
             told = status.read(self.settings.data, part.name)
             if told is not None and told.ready:
+                return
+            if may_wait_for_broker and told is not None and time.monotonic() - part.since > _AWAY_S:
+                log.warning("gateway waits", problem=told.problem)
                 return
             if part.pid is None or time.monotonic() > end:
                 why = told.problem if told and told.problem else "its own words stand above"
@@ -152,17 +187,40 @@ class Supervisor:
                     "Mend what it names and start again."
                 )
 
+    def _is_ready(self) -> bool:
+        said = [status.read(self.settings.data, part.name) for part in self.parts if part.name != "broker"]
+        return all(told is not None and told.ready for told in said)
+
+    def _keep(self) -> None:
+        """One turn: start again what has ended, and end what no longer works."""
+        for part in self.parts:
+            if isinstance(part.running, EmbeddedBroker):
+                self._look.restart(part.running)
+        if sum(part.keep() for part in self.parts):
+            self._note_processes()
+
     def _note_processes(self) -> None:
         """Say which process is which, for people and for tests that end them."""
-        processes = {part.name: part.pid for part in self.parts} | {"supervisor": os.getpid()}
-        path = status.folder(self.settings.data) / "processes"
-        path.write_text(json.dumps(processes), "utf-8")
+        status.note(self.settings.data, {part.name: part.pid for part in self.parts} | {"supervisor": os.getpid()})
 
 
 def _spawn(part: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, leash.__file__, str(os.getpid()), sys.executable, "-m", "app", part]
     # A session of its own: Ctrl-C at the terminal reaches this process, which stops the others in order.
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _wait_for_the_dying(settings: Settings, part: str) -> None:
+    """Raise CannotStart when a part of this folder still runs after the time that the kernel takes to end it."""
+    end = time.monotonic() + _DYING_S
+    while True:
+        try:
+            with only_one(settings.data, part):
+                return
+        except CannotStart:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_TURN_S)
 
 
 def _refuse_busy(host: str, port: int) -> None:

@@ -7,15 +7,16 @@ A Patient or Device goes to a destination when a reading that refers to it does,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection
 
 from fhir_export.feed import Appended
 from ingest.model import Instant
 
+_Row: TypeAlias = tuple[Any, ...]
 NOT_LINKED = "patient.not_linked"
 """Parked: the record's own identity for this patient is not known (fhir.md: ``lookup`` destinations)."""
 
@@ -54,9 +55,14 @@ class Dispatch:
 
     def add(self, connection: Connection, appended: Sequence[Appended], now: Instant) -> None:
         """Make the delivery rows of new versions, inside the transaction that appended them."""
-        for destination in self.destinations:
-            for entry in appended:
-                self._add(connection, destination, entry, now)
+        rows = [
+            row
+            for destination in self.destinations
+            for entry in appended
+            for row in self._due(connection, destination, entry, now)
+        ]
+        if rows:
+            connection.exec_driver_sql(_DELIVERY, rows)
 
     def forget(self) -> None:
         """Forget what is remembered of a transaction that was undone."""
@@ -67,48 +73,44 @@ class Dispatch:
         for destination in self.destinations:
             if destination.patients == "write":
                 patients = connection.exec_driver_sql(_WITHOUT_PATIENT, (destination.name,)).scalars().all()
-                for patient in patients:
-                    self._follow(connection, destination, "Patient", patient, now)
+                rows = [row for id_ in patients for row in self._follow(connection, destination, "Patient", id_, now)]
+                if rows:
+                    connection.exec_driver_sql(_DELIVERY, rows)
                 connection.exec_driver_sql(_RELEASE, (now, destination.name, NOT_LINKED))
 
-    def _add(self, connection: Connection, destination: Destination, entry: Appended, now: Instant) -> None:
-        version, resource = entry.version, entry.version.resource
-        key = (resource.type, resource.id)
+    def _due(self, connection: Connection, to: Destination, entry: Appended, now: Instant) -> Iterator[_Row]:
+        version = entry.version
         if version.reading is None:
-            if self._follows(connection, destination, *key):
-                self._insert(connection, destination, entry.position, key, now)
+            if self._follows(connection, to, *version.key):
+                yield _row(to, entry.position, version.key, now)
             return
+        parked = NOT_LINKED if to.patients == "lookup" else None
         if version.device is not None:
-            self._follow(connection, destination, "Device", version.device, now)
-        parked = NOT_LINKED if destination.patients == "lookup" else None
+            yield from self._follow(connection, to, "Device", version.device, now)
         if version.patient is not None and parked is None:
-            self._follow(connection, destination, "Patient", version.patient, now)
-        about = (version.patient, version.device)
-        self._insert(connection, destination, entry.position, key, now, about, parked)
+            yield from self._follow(connection, to, "Patient", version.patient, now)
+        yield _row(to, entry.position, version.key, now, (version.patient, version.device), parked)
 
-    def _follow(self, connection: Connection, destination: Destination, type_: str, id_: str, now: Instant) -> None:
-        """See that the newest version of a Patient or Device is due there, unless one ever was."""
-        if self._follows(connection, destination, type_, id_):
-            return
-        position = connection.exec_driver_sql(_NEWEST, (type_, id_)).scalar_one()
-        self._insert(connection, destination, position, (type_, id_), now)
-        self._following.add((destination.name, type_, id_))
+    def _follow(self, connection: Connection, to: Destination, type_: str, id_: str, now: Instant) -> Iterator[_Row]:
+        """The newest version of a Patient or Device, unless one was ever due there."""
+        if not self._follows(connection, to, type_, id_):
+            self._following.add((to.name, type_, id_))
+            position = connection.exec_driver_sql(_NEWEST, (type_, id_)).scalar_one()
+            yield _row(to, position, (type_, id_), now)
 
-    def _follows(self, connection: Connection, destination: Destination, type_: str, id_: str) -> bool:
-        key = (destination.name, type_, id_)
+    def _follows(self, connection: Connection, to: Destination, type_: str, id_: str) -> bool:
+        key = (to.name, type_, id_)
         if key not in self._following and connection.exec_driver_sql(_FOLLOWS, key).first():
             self._following.add(key)
         return key in self._following
 
-    def _insert(
-        self,
-        connection: Connection,
-        destination: Destination,
-        position: int,
-        key: tuple[str, str],
-        now: Instant,
-        about: tuple[str | None, str | None] = (None, None),
-        parked: str | None = None,
-    ) -> None:
-        state = "parked" if parked else "due"
-        connection.exec_driver_sql(_DELIVERY, (destination.name, position, *key, *about, state, now, now, parked))
+
+def _row(
+    to: Destination,
+    position: int,
+    key: tuple[str, str],
+    now: Instant,
+    about: tuple[str | None, str | None] = (None, None),
+    parked: str | None = None,
+) -> _Row:
+    return (to.name, position, *key, *about, "parked" if parked else "due", now, now, parked)

@@ -12,20 +12,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from fhir_export.model import Resource, encode
 from ingest.clock import parse
 from ingest.ledger.integrity import row_hash
+from ingest.ledger.schema import RESOURCE
 from ingest.model import Instant
 from ingest.reasons import Rejected
 
 SECOND = 1_000_000
 _FRACTION = re.compile(r"\.(\d+)")
 
+_LAST = """
+SELECT coalesce(max(position), 0), coalesce((SELECT at FROM feed ORDER BY position DESC LIMIT 1), 0) FROM feed
+"""
 _FEED = "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RESOURCE = "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FORGET_IDENTIFIERS = "DELETE FROM identifier WHERE type = ? AND id = ?"
@@ -34,13 +38,25 @@ _IDENTIFIER = "INSERT OR IGNORE INTO identifier (type, value, system, id) VALUES
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A resource version to append, with the ids of the Patient and Device it refers to and its journal position."""
+    """A resource version to append, with the ids of the Patient and Device it refers to and its journal position.
+
+    ``content`` is its bytes, made here: not in the transaction, where others would wait for it.
+    """
 
     resource: Resource
     patient: str | None = None
     device: str | None = None
     site: str | None = None
     reading: int | None = None
+    content: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", encode(self.resource))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Type and id."""
+        return self.resource.type, self.resource.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +70,22 @@ class Appended:
 
 def append(connection: Connection, versions: Sequence[Version], now: Instant) -> list[Appended]:
     """Append versions in order, inside the caller's transaction."""
-    position, latest = connection.exec_driver_sql(
-        "SELECT coalesce(max(position), 0), coalesce((SELECT at FROM feed ORDER BY position DESC LIMIT 1), 0) FROM feed"
-    ).one()
+    position, latest = connection.exec_driver_sql(_LAST).one()
     at = max(now, latest)  # a clock that was set back must not hide a version from who asks `since`
+    numbers = _numbers(connection, versions)
     done: list[Appended] = []
     feed: list[tuple[Any, ...]] = []
-    numbers: dict[tuple[str, str], int] = {}
     for version in versions:
         position += 1
-        key = (version.resource.type, version.resource.id)
-        number = numbers[key] = numbers.get(key, _newest(connection, *key)) + 1
+        number = numbers[version.key] = numbers.get(version.key, 0) + 1
         row = (
-            position, *key, number, at, version.patient, version.device, version.reading, encode(version.resource),
+            position, *version.key, number, at, version.patient, version.device, version.reading, version.content,
         )  # fmt: skip
         feed.append((*row, feed_hash(row)))
         done.append(Appended(position, number, version))
-    if feed:
+    if done:
         connection.exec_driver_sql(_FEED, feed)
-    _index(connection, done)
+        _index(connection, done)
     return done
 
 
@@ -81,27 +94,35 @@ def feed_hash(row: Sequence[Any]) -> bytes:
     return row_hash((*row[:8], hashlib.sha256(row[8]).digest()))
 
 
-def _newest(connection: Connection, type_: str, id_: str) -> int:
-    row = connection.exec_driver_sql("SELECT version FROM resource WHERE type = ? AND id = ?", (type_, id_)).first()
-    return int(row[0]) if row else 0
+def _numbers(connection: Connection, versions: Sequence[Version]) -> dict[tuple[str, str], int]:
+    """The number of the newest version of each of these that has one."""
+    ids: dict[str, set[str]] = {}
+    for version in versions:
+        ids.setdefault(version.resource.type, set()).add(version.resource.id)
+    return {
+        (type_, id_): number
+        for type_, wanted in ids.items()
+        for id_, number in connection.execute(
+            select(RESOURCE.c.id, RESOURCE.c.version).where(RESOURCE.c.type == type_, RESOURCE.c.id.in_(wanted))
+        )
+    }
 
 
 def _index(connection: Connection, done: Sequence[Appended]) -> None:
+    """What the newest versions can be found by."""
+    newest = {appended.version.key: appended for appended in done}
     rows, identifiers = [], []
-    for appended in done:
+    for (type_, id_), appended in newest.items():
         version, body = appended.version, appended.version.resource.body
-        key = (version.resource.type, version.resource.id)
         rows.append((
-            *key, appended.position, appended.number, version.patient, version.device, version.site, _codes(body),
-            *_period(body),
+            type_, id_, appended.position, appended.number, version.patient, version.device, version.site,
+            _codes(body), *_period(body),
         ))  # fmt: skip
-        identifiers += [(key[0], i["value"], i.get("system", ""), key[1]) for i in body.get("identifier", ())]
-        if appended.number > 1:
-            connection.exec_driver_sql(_FORGET_IDENTIFIERS, key)
-    if rows:
-        connection.exec_driver_sql(_RESOURCE, rows)
-    if identifiers:
-        connection.exec_driver_sql(_IDENTIFIER, identifiers)
+        identifiers += [(type_, i["value"], i.get("system", ""), id_) for i in body.get("identifier", ())]
+    changed = [key for key, appended in newest.items() if appended.number > 1]
+    for statement, values in ((_FORGET_IDENTIFIERS, changed), (_RESOURCE, rows), (_IDENTIFIER, identifiers)):
+        if values:
+            connection.exec_driver_sql(statement, values)
 
 
 def _codes(body: dict[str, Any]) -> str | None:

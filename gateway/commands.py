@@ -17,15 +17,15 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 def welcome(told: Told, welcomed: Welcomed, ledger: str, now: Instant) -> bytes:
     """The answer to a hello; ``now`` comes back as the clock's echo."""
-    settled = {} if welcomed.settled is None else {told.stream: welcomed.settled}
     command: dict[str, Any] = {
         "v": 1,
         "command": "welcome",
         "conn": told.conn,
         "gateway_time": utc_text(now),
         "ledger": ledger,
-        "settled": settled,
     }
+    if welcomed.settled is not None:
+        command["settled"] = {told.stream: welcomed.settled}
     return _for(told.device, told.hub, command)
 
 

@@ -16,18 +16,24 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
 
+import structlog
+
 from gateway import commands, receipts, told
 from gateway.counts import Counts
 from gateway.source import Source, Taken
 from ingest.judge import judge
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, State, Told, Welcomed
-from ingest.model import Channel, ClockFacts, Facts, Instant, Judged, RawMessage
+from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, Told, Welcomed
+from ingest.model import Channel, Facts, Instant, Judged, RawMessage
+from ingest.reasons import Reason
 
 BATCH = 1000
 """Most messages in one commit; a broker must leave at least as many unacknowledged."""
 _IDLE_S = 0.25
 _PAUSE_S = 1.0  # between two tries of a ledger that cannot write
+_NOTHING = Known()
+
+log = structlog.get_logger("gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class _Flying:
 
     taken: Sequence[Taken]
     items: Sequence[Item]
-    done: Future[Sequence[Answer]]
+    done: Future[Sequence[Answer]] | None
+    """None when the ledger could not keep it: then it is handed in again."""
     known: Mapping[str, Known]
 
     @property
@@ -93,11 +100,17 @@ class Consumer:
 
     def _submit(self, taken: Sequence[Taken]) -> _Flying:
         raws = [message.raw for message in taken]
-        known = dict(self._ledger.known({raw.device for raw in raws if raw.device}))
+        known = dict(self._ledger.known({name for raw in raws for name in (raw.device, raw.sender) if name}))
         items = [self._item(raw, known) for raw in raws]
         return _Flying(taken, items, self._ledger.commit(items, self._now()), known)
 
     def _item(self, raw: RawMessage, known: dict[str, Known]) -> Item:
+        try:
+            return self._judged(raw, known)
+        except Exception as surprise:  # noqa: BLE001 - a message must never stop those behind it
+            return self._set_aside(raw, surprise)
+
+    def _judged(self, raw: RawMessage, known: dict[str, Known]) -> Item:
         """Judge one message; what a hello or echo tells counts for the messages after it in the batch."""
         before = known.get(raw.device, _NOTHING)
         facts = Facts(raw.received_at, before.status, before.clocks, raw.hub is None, self._disciplined)
@@ -108,60 +121,70 @@ class Consumer:
         else:
             return judge(raw, facts)
         if not isinstance(item, Judged):
-            known[raw.device] = _after(before, item)
+            known[raw.device] = told.after(before, item)
         return item
 
     def _answer(self) -> None:
         """Wait until the oldest flying batch is on stable storage, send its receipts, then acknowledge it."""
         flying = self._flying[0]
-        try:
-            answers = flying.done.result()
-        except LedgerUnavailable:
-            again = self._ledger.commit(flying.items, self._now())
-            self._flying[0] = replace(flying, done=again)
-            raise
+        items, answers = self._kept(flying)
         self._flying.popleft()
-        for sender, texts in self._receipts(flying, answers).items():
+        for sender, texts in self._receipts(items, answers, flying.known).items():
             most = flying.known.get(sender, _NOTHING).max_down_bytes or receipts.MOST_BYTES
             for payload in receipts.messages(self._ledger.name, texts, most):
                 self._publish(sender, payload)
-        for item, answer in zip(flying.items, answers, strict=True):
+        for item, answer in zip(items, answers, strict=True):
             if isinstance(item, Told) and isinstance(answer, Welcomed):
                 self._publish(item.hub or item.device, commands.welcome(item, answer, self._ledger.name, self._now()))
         self._source.ack(flying.taken)
-        self._counts.answered(flying.items, answers)
+        self._counts.answered(items, answers)
 
-    def _receipts(self, flying: _Flying, answers: Sequence[Answer]) -> dict[str, list[str]]:
+    def _kept(self, flying: _Flying) -> tuple[Sequence[Item], Sequence[Answer]]:
+        """The batch as it was kept, with its answers; raises LedgerUnavailable, and tries again at the next call."""
+        done = flying.done or self._ledger.commit(flying.items, self._now())
+        try:
+            return flying.items, done.result()
+        except LedgerUnavailable:
+            self._flying[0] = replace(flying, done=None)
+            raise
+        except Exception:  # noqa: BLE001 - nothing of the batch was kept: find the message that did it
+            return self._one_by_one(flying)
+
+    def _one_by_one(self, flying: _Flying) -> tuple[Sequence[Item], Sequence[Answer]]:
+        """Keep each message in a commit of its own, and the bytes alone of one that cannot be kept as it is."""
+        items, answers = list(flying.items), list[Answer]()
+        for place, done in enumerate([self._ledger.commit([item], self._now()) for item in items]):
+            try:
+                answers.extend(done.result())
+            except LedgerUnavailable:
+                raise
+            except Exception as surprise:  # noqa: BLE001 - a message must never stop those behind it
+                items[place] = self._set_aside(flying.taken[place].raw, surprise)
+                answers.extend(self._ledger.commit([items[place]], self._now()).result())
+        return items, answers
+
+    def _set_aside(self, raw: RawMessage, surprise: Exception) -> Judged:
+        """A message that this program failed on; ``schema.type`` is the closest the closed registry has."""
+        item = told.set_aside(raw, Reason.SCHEMA_TYPE)
+        self._counts.surprise()
+        log.error("message set aside unread", fault=type(surprise).__name__, sha=item.sha.hex()[:16])
+        return item
+
+    def _receipts(
+        self, items: Sequence[Item], answers: Sequence[Answer], known: Mapping[str, Known]
+    ) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for item, answer in zip(flying.items, answers, strict=True):
+        for item, answer in zip(items, answers, strict=True):
             if isinstance(item, Judged) and isinstance(answer, Kept) and item.raw.sender:
                 texts = found.setdefault(item.raw.sender, [])
                 texts.append(receipts.receipt(item, answer))
-                if flying.known.get(item.raw.device, _NOTHING).wants_record:
+                if known.get(item.raw.device, _NOTHING).wants_record:
                     texts.extend(_if_any(receipts.confirmed_again(item, answer)))
         return found
 
     def _publish(self, sender: str, payload: bytes) -> None:
         if not self._source.publish(sender, payload):
             self._counts.unsent()
-
-
-_NOTHING = Known()
-
-
-def _after(before: Known, told_now: Told | State) -> Known:
-    """What is known of a device after its hello or echo."""
-    clocks = dict(before.clocks)
-    if told_now.epoch is not None:
-        clock = clocks.get(told_now.epoch, ClockFacts())
-        if isinstance(told_now, Told):
-            clock = replace(clock, synced=told_now.synced)
-        else:
-            clock = replace(clock, offset=told_now.offset, uncertainty=told_now.uncertainty)
-        clocks[told_now.epoch] = clock
-    if isinstance(told_now, State):
-        return replace(before, clocks=clocks)
-    return replace(before, clocks=clocks, wants_record=told_now.wants_record, max_down_bytes=told_now.max_down_bytes)
 
 
 def _if_any(text: str | None) -> Iterable[str]:

@@ -25,6 +25,9 @@ class Counts:
         )
         self._told = Counter("constantes_told", "Hello and state messages kept", registry=registry)
         self._unsent = Counter("constantes_answers_unsent", "Answers the broker did not take", registry=registry)
+        self._surprises = Counter(
+            "constantes_surprises", "Messages that this program failed on and set aside unread", registry=registry
+        )
 
     def answered(self, items: Sequence[Item], answers: Sequence[Answer]) -> None:
         """Count a batch that was acknowledged."""
@@ -45,3 +48,7 @@ class Counts:
     def unsent(self) -> None:
         """Count an answer that was not taken for sending; the device will ask again."""
         self._unsent.inc()
+
+    def surprise(self) -> None:
+        """Count a message on which this program failed: a defect of ours, to be mended and the bytes judged again."""
+        self._surprises.inc()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -44,8 +44,8 @@ class Account:
     host: str
     port: int
     username: str
-    secret: str
-    client_id: str
+    secret: str = field(repr=False)
+    client_id: str = field(repr=False)
     tls: bool = False
     ca_file: Path | None = None
 
@@ -72,6 +72,7 @@ class MqttSource:
         client.max_inflight_messages_set(0)  # a receipt must not wait in here while its acknowledgement overtakes it
         client.max_queued_messages_set(_UNSENT)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
+        client.on_connect_fail = self._unreachable
         client.on_subscribe, client.on_message = self._acked, self._arrived
         client.connect_async(account.host, account.port, _KEEPALIVE_S)
         client.loop_start()
@@ -124,6 +125,9 @@ class MqttSource:
             self._epoch += 1
         client.subscribe(EVERYTHING_UP, qos=1)
 
+    def _unreachable(self, _client: Client, _data: object) -> None:
+        self.problem = "the broker cannot be reached"
+
     def _acked(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
@@ -138,7 +142,9 @@ class MqttSource:
     ) -> None:
         with self._guard:
             self._epoch += 1
-        self._subscribed, self._since = False, time.monotonic()
+        if self._subscribed:  # a broker that refuses ends every try with a disconnect: patience counts from the first
+            self._since = time.monotonic()
+            self._subscribed = False
         # What was not taken yet can no longer be acknowledged and will come again; kept, it would be judged twice.
         self._buffer.clear()
 

@@ -16,6 +16,7 @@ from ingest.reasons import REGISTRY
 
 MOST_BYTES = 1024
 """Longest message to a device that has not named another length (contract, section 8)."""
+_POINTER = 256  # characters: with it, every receipt fits into a message of ``MOST_BYTES`` by itself
 _SHA = 16  # hex digits of the payload's SHA-256 (contract, section 8)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -34,7 +35,7 @@ def receipt(judged: Judged, kept: Kept) -> str:
     if kept.reason is not None:
         told["reason"] = kept.reason
         if kept.pointer is not None:
-            told["pointer"] = kept.pointer
+            told["pointer"] = _short(kept.pointer)
         told["action"] = REGISTRY[kept.reason].action
     if kept.repeat:
         told["repeat"] = True
@@ -60,6 +61,13 @@ def confirmed_again(judged: Judged, kept: Kept) -> str | None:
         return None
     served = judged.raw.device if judged.raw.hub else None
     return in_record(judged.key.stream, judged.key.seq, judged.sha, kept.reading, served)
+
+
+def _short(pointer: str) -> str:
+    """A pointer as it is, or to the nearest member around it that is not too deep to name."""
+    while len(pointer) > _POINTER:
+        pointer = pointer.rpartition("/")[0]
+    return pointer
 
 
 def messages(ledger: str, receipts: Iterable[str], most_bytes: int = MOST_BYTES) -> Iterator[bytes]:

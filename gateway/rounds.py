@@ -12,7 +12,7 @@ from threading import Event
 from gateway import commands, receipts
 from gateway.source import Source
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.port import Confirmation, Ledger
+from ingest.ledger.port import Confirmation, Known, Ledger
 from ingest.model import Instant
 
 GRACE = 10 * 1_000_000
@@ -45,8 +45,11 @@ class Rounds:
     def confirm(self) -> int:
         """Send ``in_record`` receipts for what the record has confirmed; returns how many.
 
-        Noted a round later, when the broker has them: a crash in between sends some twice, and none never.
+        Noted a round later, when the broker has them: a crash in between sends some twice, and none never. So nothing
+        is sent, or noted, while there is no connection.
         """
+        if not self._source.connected():
+            return 0
         if self._sent is None:
             self._sent = self._noted = self._ledger.told()
         if self._noted != self._sent:
@@ -56,18 +59,22 @@ class Rounds:
         by_sender: dict[str, list[Confirmation]] = {}
         for confirmation in found:
             by_sender.setdefault(confirmation.hub or confirmation.device, []).append(confirmation)
+        known = self._ledger.known(by_sender) if found else {}
         for sender, confirmations in by_sender.items():
-            for payload in receipts.messages(self._ledger.name, map(receipts.confirmed, confirmations)):
-                self._source.publish(sender, payload)
+            most = known.get(sender, Known()).max_down_bytes or receipts.MOST_BYTES
+            for payload in receipts.messages(self._ledger.name, map(receipts.confirmed, confirmations), most):
+                if not self._source.publish(sender, payload):
+                    return 0
         if found:
             self._sent = found[-1].position
         return len(found)
 
     def ask_again(self) -> int:
         """Send ``resend`` for gaps that nobody was asked to fill yet; returns how many."""
+        if not self._source.connected():
+            return 0
         gaps = self._ledger.overdue(self._now() - GRACE, _MANY)
-        for gap in gaps:
-            self._source.publish(gap.hub or gap.device, commands.resend(gap))
-        if gaps:
-            self._ledger.asked([gap.gap for gap in gaps], self._now())
-        return len(gaps)
+        asked = [gap.gap for gap in gaps if self._source.publish(gap.hub or gap.device, commands.resend(gap))]
+        if asked:
+            self._ledger.asked(asked, self._now())
+        return len(asked)

@@ -28,7 +28,7 @@ class Taken:
 
 
 class Source(Protocol):
-    """A connection to a broker. ``take``, ``publish`` and ``ack`` are called from one thread."""
+    """A connection to a broker. ``take`` and ``ack`` are called from one thread, ``publish`` from any."""
 
     def take(self, most: int, timeout_s: float) -> Sequence[Taken]:
         """Up to ``most`` messages in order of arrival; waits up to ``timeout_s`` for the first, 0 does not wait."""

@@ -15,7 +15,7 @@ EVERYTHING_UP = f"{ROOT}/up/#"
 """What the gateway subscribes to, at QoS 1."""
 
 _DEVICE = r"[a-z0-9][a-z0-9_-]{2,62}"  # C-CON-2
-_UP = re.compile(rf"{ROOT}/up/({_DEVICE})(?:/for/({_DEVICE}))?/(.+)", re.ASCII)
+_UP = re.compile(rf"{ROOT}/up/({_DEVICE})(?:/for/({_DEVICE}))?(?:/(.*))?", re.ASCII | re.DOTALL)
 _CHANNELS = {str(channel): channel for channel in (Channel.HELLO, Channel.READING, Channel.STATE)}
 
 
@@ -37,7 +37,7 @@ def parse(topic: str) -> Address:
     if match is None:
         return NOBODY
     sender, served, rest = match.groups()
-    channel = _CHANNELS.get(rest, Channel.UNKNOWN)
+    channel = _CHANNELS.get(rest or "", Channel.UNKNOWN)
     return Address(served, channel, sender) if served else Address(sender, channel)
 
 

@@ -88,7 +88,8 @@ def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     phrase = HTTPStatus(error.status_code).phrase
     code = f"http.{phrase.lower().replace(' ', '_').replace('-', '_')}"
-    return answer(error.status_code, code, f"{phrase}. See /docs for what is here.", dict(error.headers or {}))
+    told = f"{phrase}. Nothing was changed. See /docs for what is here."
+    return answer(error.status_code, code, told, dict(error.headers or {}))
 
 
 def _broken(_request: Request, _error: Exception) -> Response:

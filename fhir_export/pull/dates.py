@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import format_datetime
+from functools import lru_cache
 
 from ingest.model import Instant
 
@@ -96,6 +97,7 @@ def widened(one: Span, now: Instant) -> Span:
     return Span(one.prefix, one.low - margin, one.high + margin)
 
 
+@lru_cache(maxsize=64)  # a batch of readings has one time
 def instant_text(at: Instant) -> str:
     """A FHIR instant in UTC that says all of ``at``: whoever asks ``gt`` it must not meet the same version again."""
     whole, rest = divmod(at, _SECOND)

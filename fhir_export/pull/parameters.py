@@ -176,9 +176,14 @@ def _criterion(parameter: Parameter, name: str, value: str, asked: Asked) -> Cri
             return references(value, parameter.target, asked.base)
         if parameter.type == "date":
             return dates(value, asked.zone)
-        return ids(value) if parameter.where is Where.ID else tokens(value)
+        if parameter.where is Where.ID:
+            return ids(value)
+        found = tokens(value)
     except Unreadable:
         raise Refused(Problem.VALUE, parameter.name) from None
+    if parameter.where is Where.IDENTIFIER and any(token.code is None for token in found.tokens):
+        raise Refused(Problem.VALUE_NOT_SUPPORTED, parameter.name)
+    return found
 
 
 def _query(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select, true
 
 from fhir_export.pull.dates import Span, widened
 from fhir_export.pull.parameters import Criterion, Query, Where
@@ -24,6 +24,8 @@ from ingest.model import Instant
 
 _OF_A_PATIENT = ("DiagnosticReport", "DocumentReference", "Media", "Observation")
 """Types whose site says where a patient was seen."""
+_MOST_IDENTIFIED = 10_000
+"""Resources that share one of the identifiers searched: SQLite takes 32,766 values in a statement."""
 Condition = ColumnElement[bool]
 Instants = ColumnElement[Any]
 
@@ -101,7 +103,7 @@ def _total(connection: Connection, wanted: Sequence[Condition]) -> int:
 
 
 def _conditions(connection: Connection, query: Query, sites: Sequence[str], now: Instant) -> list[Condition]:
-    held = [_condition(query.type, where, it) for where, it in _settled(connection, query, now)]
+    held = [_condition(where, it) for where, it in _settled(connection, query, now)]
     return [RESOURCE.c.type == query.type, *held, *_at_sites(query.type, sites)]
 
 
@@ -112,29 +114,34 @@ def _at_sites(type_: str, sites: Sequence[str]) -> list[Condition]:
     if type_ != "Patient":
         return [RESOURCE.c.site.in_(sites)]
     seen = RESOURCE.alias("seen")
-    return [exists().where(seen.c.type.in_(_OF_A_PATIENT), seen.c.patient == RESOURCE.c.id, seen.c.site.in_(sites))]
+    # Positions begin at 1. Without naming them, and with all types in one question, SQLite takes the primary key and walks
+    # through every resource for every patient.
+    there = (seen.c.patient == RESOURCE.c.id, seen.c.position > 0, seen.c.site.in_(sites))
+    return [_any(exists().where(seen.c.type == one, *there) for one in _OF_A_PATIENT)]
 
 
 def _settled(connection: Connection, query: Query, now: Instant) -> Iterable[tuple[Where, Criterion]]:
-    """The criteria, with ``ap`` widened and times of the feed as positions."""
+    """The criteria, with ``ap`` widened, times of the feed as positions, and identifiers as the ids they belong to."""
     for parameter, criterion in query.criteria:
-        if not isinstance(criterion, Dates):
-            yield parameter.where, criterion
-            continue
-        spans = [widened(one, now) if one.prefix == "ap" else one for one in criterion.spans]
-        if parameter.where is Where.UPDATED:
-            spans = [as_positions(connection, one) for one in spans]
-        yield parameter.where, Dates(tuple(spans))
+        match criterion:
+            case Dates(spans):
+                spans = tuple(widened(one, now) if one.prefix == "ap" else one for one in spans)
+                if parameter.where is Where.UPDATED:
+                    spans = tuple(as_positions(connection, one) for one in spans)
+                yield parameter.where, Dates(spans)
+            case Tokens(tokens) if parameter.where is Where.IDENTIFIER:
+                found = connection.execute(_identified(query.type, tokens)).scalars()
+                yield Where.ID, Ids(tuple(found))
+            case _:
+                yield parameter.where, criterion
 
 
-def _condition(type_: str, where: Where, criterion: Criterion) -> Condition:
+def _condition(where: Where, criterion: Criterion) -> Condition:
     match criterion:
         case Ids(ids):
-            return RESOURCE.c.id.in_(ids)
+            return _one_of(RESOURCE.c.id, ids)
         case References(ids):
-            return (RESOURCE.c.patient if where is Where.PATIENT else RESOURCE.c.device).in_(ids)
-        case Tokens(tokens) if where is Where.IDENTIFIER:
-            return _any(RESOURCE.c.id.in_(_identified(type_, token)) for token in tokens)
+            return _one_of(RESOURCE.c.patient if where is Where.PATIENT else RESOURCE.c.device, ids)
         case Tokens(tokens):
             return _any(_coded(token) for token in tokens)
         case Dates(spans) if where is Where.UPDATED:
@@ -143,15 +150,21 @@ def _condition(type_: str, where: Where, criterion: Criterion) -> Condition:
             return _any(_PERIODS[one.prefix](RESOURCE.c.start, RESOURCE.c.end, one) for one in spans)
 
 
+def _one_of(column: ColumnElement[str], ids: Sequence[str]) -> Condition:
+    """An empty list is a plain ``false``, at which SQLite does not even begin."""
+    return column.in_(ids) if ids else false()
+
+
 def _any(conditions: Iterable[Condition]) -> Condition:
     return or_(*conditions)
 
 
-def _identified(type_: str, token: Token) -> Select[Any]:
-    found = select(IDENTIFIER.c.id).where(IDENTIFIER.c.type == type_)
-    if token.code is not None:
-        found = found.where(IDENTIFIER.c.value == token.code)
-    return found if token.system is None else found.where(IDENTIFIER.c.system == token.system)
+def _identified(type_: str, tokens: Iterable[Token]) -> Select[Any]:
+    named = _any(
+        and_(IDENTIFIER.c.value == token.code, true() if token.system is None else IDENTIFIER.c.system == token.system)
+        for token in tokens
+    )
+    return select(IDENTIFIER.c.id).where(IDENTIFIER.c.type == type_, named).limit(_MOST_IDENTIFIED)
 
 
 def _coded(token: Token) -> Condition:

@@ -6,19 +6,21 @@ Comes in: a path. Goes out: ``LedgerFile``. Refuses to know: what the tables hol
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 
-from ingest.ledger.faults import LedgerRefused
+from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.schema import META
 from ingest.ledger.sqlite import WriteLock, check_file, named_faults, reading_engine, writing_engine
 from ingest.ledger.writer import Writer
 
 HEAD = "0001"
 """The newest revision; a test holds it against the migrations folder."""
+_OWNER_ONLY = 0o600
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -50,17 +52,30 @@ def open_ledger(path: Path) -> LedgerFile:
     written now.
     """
     check_file(path)
-    lock = WriteLock(path)
-    engine = writing_engine(path)
+    lock, engine = _alone(path), writing_engine(path)
     try:
-        with lock, named_faults(), engine.connect() as connection:
+        with lock, named_faults(), engine.connect() as connection, connection.begin():
             _migrate(connection)
             name = _name(connection)
     finally:
         engine.dispose()
         lock.close()
-    path.chmod(0o600)
     return LedgerFile(path, name, Writer(path), reading_engine(path))
+
+
+def _alone(path: Path) -> WriteLock:
+    """The lock of a file that nobody else on this machine may read."""
+    try:
+        path.touch(_OWNER_ONLY)
+        with suppress(PermissionError):  # shared with us by its owner, who has decided
+            path.chmod(_OWNER_ONLY)
+        return WriteLock(path)
+    except OSError as error:
+        raise LedgerUnavailable(
+            f"The ledger cannot be made in {path.parent}: {error.strerror}.",
+            "Nothing was changed.",
+            "See that the disk of the data folder has room and is writable.",
+        ) from None
 
 
 def revision(connection: Connection) -> str | None:
@@ -71,10 +86,14 @@ def revision(connection: Connection) -> str | None:
 
 
 def _migrate(connection: Connection) -> None:
-    with connection.begin():
-        found = revision(connection)
+    """Bring the schema to HEAD inside the caller's transaction: a crash leaves the old one."""
+    found = revision(connection)
     if found == HEAD:
         return
+    if found is None and inspect(connection).get_table_names():
+        raise LedgerRefused(
+            "The file holds tables of another program.", "Nothing was changed.", "Name another file or folder."
+        )
     # Alembic is loaded only when there is something for it to do: it costs a fifth of a second.
     from alembic import command
     from alembic.config import Config
@@ -94,9 +113,8 @@ def _migrate(connection: Connection) -> None:
 
 
 def _name(connection: Connection) -> str:
-    with connection.begin():
-        name = connection.execute(select(META.c.value).where(META.c.name == "ledger")).scalar()
-        if name is None:
-            name = secrets.token_hex(4)
-            connection.execute(META.insert().values(name="ledger", value=name))
+    name = connection.execute(select(META.c.value).where(META.c.name == "ledger")).scalar()
+    if name is None:
+        name = secrets.token_hex(4)
+        connection.execute(META.insert().values(name="ledger", value=name))
     return str(name)

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+from ingest.judge import against
 from ingest.ledger import told
 from ingest.ledger.integrity import row_hash
 from ingest.ledger.port import Answer, Item, Kept, Told
 from ingest.ledger.streams import Streams
 from ingest.model import Context, Instant, Judged, Key, Outcome, Reading
-from ingest.reasons import Reason, Rejected
-from ingest.wire import MAX_BYTES, content, decode
+from ingest.reasons import Reason
+from ingest.wire import MAX_BYTES
 
 KEPT_OF_TOO_LARGE = 65_536
 """Bytes kept of a message that is longer than the contract allows, beside its hash and length."""
@@ -51,8 +52,12 @@ _SET_ASIDE = """
 SELECT q.position, q.sha, 'quarantined', q.reason, j.pointer, NULL
 FROM quarantine q JOIN journal j ON j.position = q.position
 """
-_CONFLICTS = _SET_ASIDE + "WHERE q.device = ? AND q.stream = ? AND q.seq = ? AND q.reason = 'key.conflict'"
+_BESIDE = _SET_ASIDE + "WHERE q.device = ? AND q.stream = ? AND q.seq = ? AND q.position != ? ORDER BY q.position"
 _BY_SHA = _SET_ASIDE + "WHERE q.sha = ? AND q.seq IS NULL AND q.device = ? ORDER BY q.position LIMIT 1"
+
+
+_Name: TypeAlias = "Key | tuple[str, bytes]"
+"""What a repeat is known by: its key, or without one its device and hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +91,26 @@ class Batch:
     position: int
     streams: Streams
     _rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _COLUMNS})
-    _here: dict[Key | bytes, list[int]] = field(default_factory=dict)
-    """Positions of this batch by key, or by hash for messages without one."""
+    _here: dict[_Name, list[int]] = field(default_factory=dict)
+    """Positions of this batch by ``_name``."""
     _kept: dict[int, tuple[Judged, Kept]] = field(default_factory=dict)
 
     def keep(self, judged: Judged) -> Kept:
         """Decide what a judged message is beside what is already kept, and gather its rows."""
-        held = self._held(judged)
-        for known in held:
-            if self._same(judged, known):
+        found, taken = judged, False
+        for known in self._held(judged):
+            beside = None if known.sha == judged.sha else against(judged, self._payload(known.position))
+            if beside is None:
                 self._journal(judged, Outcome.DUPLICATE, first=known)
                 return known.repeated(judged.key)
-        if judged.key is not None:
-            if held:
-                return self._set_aside(judged, Reason.KEY_CONFLICT, None)
+            found, taken = beside, True
+        if judged.key is not None and not taken:
             self._take(judged.key)
-        if judged.reading is None:
-            return self._set_aside(judged, judged.verdict.reason, judged.verdict.pointer)
-        self._store(judged.reading)
-        return self._new(judged, Kept(Outcome.STORED, reading=judged.reading.key.reading))
+        if found.reading is None:
+            return self._set_aside(found)
+        kept = Kept(Outcome.STORED, reading=found.reading.key.reading)
+        self._store(found.reading)
+        return self._new(found, kept)
 
     def save(self) -> None:
         """Write everything gathered."""
@@ -115,32 +121,24 @@ class Batch:
 
     # ------------------------------------------------------------ known already?
 
-    def _held(self, judged: Judged) -> list[_Held]:
+    def _held(self, judged: Judged) -> Iterator[_Held]:
         """Rows that this message may repeat: those of its key, the one that took it first; else those of its hash."""
         key = judged.key
-        if key is None:
-            return self._held_without_key(judged) if judged.raw.dup else []
-        if key.seq > self.streams.highest((key.device, key.stream)):
-            return []
-        inside = [self._just_kept(position) for position in self._here.get(key, ())]
-        wanted = (key.device, bytes.fromhex(key.stream), key.seq)
-        rows = [*self._select(_BY_KEY, wanted), *self._select(_CONFLICTS, wanted)]
-        return [_Held(*row) for row in rows] + inside
-
-    def _held_without_key(self, judged: Judged) -> list[_Held]:
-        inside = [self._just_kept(position) for position in self._here.get(judged.sha, ())]
-        rows = self._select(_BY_SHA, (judged.sha, judged.raw.device))
-        return [_Held(*row) for row in rows] + inside
+        if key is not None and key.seq > self.streams.highest((key.device, key.stream)):
+            return
+        if key is not None:
+            wanted = (key.device, bytes.fromhex(key.stream), key.seq)
+            for first in self._select(_BY_KEY, wanted):
+                yield _Held(*first)
+                yield from (_Held(*row) for row in self._select(_BESIDE, (*wanted, first[0])))
+        elif judged.raw.dup:
+            yield from (_Held(*row) for row in self._select(_BY_SHA, (judged.sha, judged.raw.device)))
+        if key is not None or judged.raw.dup:
+            yield from map(self._just_kept, self._here.get(_name(judged), ()))
 
     def _just_kept(self, position: int) -> _Held:
         judged, kept = self._kept[position]
         return _Held(position, judged.sha, kept.outcome, kept.reason, kept.pointer, None)
-
-    def _same(self, judged: Judged, held: _Held) -> bool:
-        """Equal bytes, or equal content (device contract, section 3, *Repeats*)."""
-        if judged.sha == held.sha:
-            return True
-        return _content(judged.raw.payload) == _content(self._payload(held.position))
 
     def _payload(self, position: int) -> bytes:
         if position in self._kept:
@@ -157,17 +155,18 @@ class Batch:
         self._rows["key"].append((key.device, bytes.fromhex(key.stream), key.seq, self.position))
         self.streams.seen((key.device, key.stream), key.seq)
 
-    def _set_aside(self, judged: Judged, reason: Reason | None, pointer: str | None) -> Kept:
-        key = judged.key
+    def _set_aside(self, judged: Judged) -> Kept:
+        key, verdict = judged.key, judged.verdict
         stream, seq = (bytes.fromhex(key.stream), key.seq) if key else (None, None)
         self._rows["quarantine"].append(
-            (self.position, judged.raw.device, stream, seq, judged.sha, reason, "waiting", self.now)
+            (self.position, judged.raw.device, stream, seq, judged.sha, verdict.reason, "waiting", self.now)
         )
-        return self._new(judged, Kept(Outcome.QUARANTINED, reason, pointer, reading=key.reading if key else None))
+        reading = key.reading if key else None
+        return self._new(judged, Kept(Outcome.QUARANTINED, verdict.reason, verdict.pointer, reading=reading))
 
     def _new(self, judged: Judged, kept: Kept) -> Kept:
         self._kept[self.position] = (judged, kept)
-        self._here.setdefault(judged.key or judged.sha, []).append(self.position)
+        self._here.setdefault(_name(judged), []).append(self.position)
         self._journal(judged, kept.outcome, kept.reason, kept.pointer)
         return kept
 
@@ -265,12 +264,8 @@ def _context_text(context: Context) -> str | None:
     return json.dumps(told_words, separators=(",", ":"))
 
 
-def _content(payload: bytes) -> object:
-    """The content of a message; its bytes when it is none."""
-    try:
-        return content(decode(payload))
-    except Rejected:
-        return payload
+def _name(judged: Judged) -> _Name:
+    return judged.key or (judged.raw.device, judged.sha)
 
 
 _NO_CONTEXT = Context()

@@ -9,11 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from ingest.judge import against
 from ingest.ledger.port import Answer, Confirmation, Item, Kept, Known, Missing, State, Told, Welcomed
 from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Key, Outcome
-from ingest.reasons import Reason, Rejected
 from ingest.sequence import StreamState, expect, lost, seen, settled
-from ingest.wire import content, decode
 
 
 @dataclass(slots=True)
@@ -31,7 +30,7 @@ class MemoryLedger:
     statuses: dict[str, DeviceStatus] = field(default_factory=dict)
     journal: list[tuple[Judged, Kept]] = field(default_factory=list)
     """Every message with what it was answered, in order."""
-    _kept: dict[Key | bytes, list[int]] = field(default_factory=dict)
+    _kept: dict[Key | tuple[str, bytes], list[int]] = field(default_factory=dict)
     _streams: dict[tuple[str, str], StreamState] = field(default_factory=dict)
     _gaps: dict[tuple[str, str, int, int], _Gap] = field(default_factory=dict)
     _hellos: dict[str, Told] = field(default_factory=dict)
@@ -108,24 +107,24 @@ class MemoryLedger:
             return None
         kept = self._judged(item, now)
         if not kept.repeat:
-            self._kept.setdefault(item.key or item.sha, []).append(len(self.journal))
+            self._kept.setdefault(item.key or (item.raw.device, item.sha), []).append(len(self.journal))
         self.journal.append((item, kept))
         return kept
 
     def _judged(self, judged: Judged, now: Instant) -> Kept:
-        key = judged.key
-        held = [self.journal[n] for n in self._kept.get(key or judged.sha, ())]
-        if key is not None or judged.raw.dup:
-            for other, kept in held:
-                if other.sha == judged.sha or _content(other) == _content(judged):
-                    return replace(kept, repeat=True, confirmed=key in self._confirmed)
-        reading = key.reading if key else None
-        if key is not None and held:
-            return Kept(Outcome.QUARANTINED, Reason.KEY_CONFLICT, reading=reading)
-        if key is not None:
+        key, found = judged.key, judged
+        name = key or (judged.raw.device, judged.sha)
+        held = [self.journal[n] for n in self._kept.get(name, ())] if key is not None or judged.raw.dup else []
+        for other, kept in held:
+            beside = None if other.sha == judged.sha else against(judged, other.raw.payload)
+            if beside is None:
+                return replace(kept, repeat=True, confirmed=key in self._confirmed)
+            found = beside
+        if key is not None and not held:
             self._move((key.device, key.stream), seen(self._stream(key.device, key.stream), key.seq), now)
-        if judged.reading is None:
-            return Kept(Outcome.QUARANTINED, judged.verdict.reason, judged.verdict.pointer, reading=reading)
+        reading = key.reading if key else None
+        if found.reading is None:
+            return Kept(Outcome.QUARANTINED, found.verdict.reason, found.verdict.pointer, reading=reading)
         return Kept(Outcome.STORED, reading=reading)
 
     def _hello(self, told: Told, now: Instant) -> Welcomed:
@@ -167,10 +166,3 @@ class MemoryLedger:
 
     def _number(self) -> int:
         return 1 + max((gap.number for gap in self._gaps.values()), default=0)
-
-
-def _content(judged: Judged) -> object:
-    try:
-        return content(decode(judged.raw.payload))
-    except Rejected:
-        return judged.raw.payload

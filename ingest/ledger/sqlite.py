@@ -18,9 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoReaderFree
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
@@ -30,6 +32,17 @@ _READERS = 8
 _CHECKPOINT_PAGES = 1000  # SQLite's own default, said aloud: the WAL is copied back after about 4 MB
 _CACHE_KIB = 32_768
 _MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html#magic_header_string
+_ONE_STATEMENT = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_RANGE,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_MISUSE,
+    }
+)
+"""Primary result codes that say something of one statement, and nothing of the file (sqlite.org/rescode.html)."""
 
 
 class WriteLock:
@@ -55,7 +68,12 @@ class WriteLock:
 
 def writing_engine(ledger: Path) -> Engine:
     """An engine whose one connection writes and checkpoints; begin only under ``WriteLock``."""
-    engine = create_engine(f"sqlite:///{ledger}", poolclass=NullPool, connect_args={"timeout": _BUSY_S})
+    engine = create_engine(
+        URL.create("sqlite", database=str(ledger)),
+        poolclass=NullPool,
+        hide_parameters=True,  # they are health data, and an exception's text ends up in a log
+        connect_args={"timeout": _BUSY_S},
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -80,8 +98,9 @@ def _begin_immediate(connection: Connection) -> None:
 def reading_engine(ledger: Path) -> Engine:
     """An engine of read-only connections; each ``connect`` sees one snapshot until it is closed."""
     engine = create_engine(
-        f"sqlite:///file:{ledger}?mode=ro&uri=true",
+        URL.create("sqlite", database=f"file:{quote(str(ledger))}", query={"mode": "ro", "uri": "true"}),
         poolclass=QueuePool,
+        hide_parameters=True,
         pool_size=_READERS,
         max_overflow=_READERS,
         connect_args={"timeout": _BUSY_S, "check_same_thread": False},
@@ -106,7 +125,7 @@ def named_faults() -> Iterator[None]:
     """Turn the driver's errors into ``LedgerUnavailable``; SQL and its parameters never reach the text."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
+    except (DBAPIError, NoReaderFree, sqlite3.Error) as error:
         cause = getattr(error, "orig", error)
         code = getattr(cause, "sqlite_errorname", type(cause).__name__)
         raise LedgerUnavailable(
@@ -114,6 +133,16 @@ def named_faults() -> Iterator[None]:
             "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
             "See that the disk of the data folder has room, is writable and healthy.",
         ) from None
+
+
+def is_of_one_statement(error: Exception) -> bool:
+    """Whether an error leaves the transaction usable: not so when the disk, the file or its lock is behind it."""
+    cause = getattr(error, "orig", error)
+    if isinstance(error, LedgerUnavailable):
+        return False
+    if not isinstance(cause, sqlite3.Error):
+        return True
+    return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF in _ONE_STATEMENT
 
 
 def check_file(ledger: Path) -> None:

@@ -6,15 +6,15 @@ The rules are in ``ingest.sequence``, which is pure.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import Connection
 
-from ingest.ledger.schema import GAP
 from ingest.model import Instant
-from ingest.sequence import StreamState, lost, seen, settled
+from ingest.sequence import LIMIT, StreamState, expect, lost, recounted, seen, settled
 
 StreamKey: TypeAlias = tuple[str, str]
 """Device id, and the stream's 32 hex digits."""
@@ -26,6 +26,26 @@ ON CONFLICT (device, stream) DO UPDATE SET
   highest = excluded.highest, unclear_first = excluded.unclear_first, unclear_last = excluded.unclear_last
 """
 # As text, because it runs for every stream of every batch.
+_AGES = """
+SELECT first, last, first_seen, asked_at FROM gap WHERE device = ? AND stream = ? AND closed_at IS NULL
+"""
+_CLOSE = """
+UPDATE gap SET closed_at = ?, closed_as = ?
+WHERE device = ? AND stream = ? AND closed_at IS NULL AND first = ? AND last = ?
+"""
+_OPEN = "INSERT INTO gap (device, stream, first, last, first_seen, asked_at) VALUES (?, ?, ?, ?, ?, ?)"
+# Runs of keys that came, and what was declared lost, between two numbers.
+_KNOWN = """
+SELECT min(seq), max(seq) FROM (
+  SELECT seq, seq - row_number() OVER (ORDER BY seq) AS run FROM key
+  WHERE device = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4
+) GROUP BY run
+UNION ALL
+SELECT first, last FROM gap
+WHERE device = ?1 AND stream = ?2 AND closed_as = 'lost' AND first <= ?4 AND last >= ?3
+"""
+_ROOM = LIMIT // 2
+"""Gaps that leave room for those that ``unclear`` may turn back into."""
 _LOAD = """
 SELECT s.highest, s.unclear_first, s.unclear_last, g.first, g.last FROM stream s
 LEFT JOIN gap g ON g.device = s.device AND g.stream = s.stream AND g.closed_at IS NULL
@@ -41,19 +61,21 @@ class Streams:
     now: Instant
     _before: dict[StreamKey, StreamState] = field(default_factory=dict)
     _after: dict[StreamKey, StreamState] = field(default_factory=dict)
-    _lost: set[StreamKey] = field(default_factory=set)
+    _lost: dict[StreamKey, list[Range]] = field(default_factory=dict)
+    _greeted: set[StreamKey] = field(default_factory=set)
 
     def seen(self, key: StreamKey, seq: int) -> None:
         """A message with this seq is kept."""
         self._change(key, lambda state: seen(state, seq))
 
-    def change(self, key: StreamKey, rule: Callable[[StreamState], StreamState]) -> None:
-        """Apply a rule of ``ingest.sequence``."""
-        self._change(key, rule)
+    def announced(self, key: StreamKey, next_seq: int) -> None:
+        """A hello says which seq will be the next; what is unclear is counted again once the batch is written."""
+        self._greeted.add(key)
+        self._change(key, lambda state: expect(state, next_seq))
 
     def lost(self, key: StreamKey, first: int, last: int) -> None:
         """The device says that these will never come."""
-        self._lost.add(key)
+        self._lost.setdefault(key, []).append((first, last))
         self._change(key, lambda state: lost(state, first, last))
 
     def highest(self, key: StreamKey) -> int:
@@ -65,7 +87,9 @@ class Streams:
         return settled(self._state(key))
 
     def save(self) -> None:
-        """Write the streams whose state changed."""
+        """Write the streams whose state changed; the batch's keys are written already."""
+        for key in self._greeted:
+            self._recount(key)
         changed = [(key, state) for key, state in self._after.items() if state != self._before[key]]
         rows = [
             (device, bytes.fromhex(stream), state.highest, *(state.unclear or (None, None)))
@@ -76,6 +100,13 @@ class Streams:
         for key, state in changed:
             if state.missing != self._before[key].missing:
                 self._save_gaps(key, self._before[key].missing, state.missing)
+
+    def _recount(self, key: StreamKey) -> None:
+        state = self._state(key)
+        if state.unclear is not None and len(state.missing) <= _ROOM:
+            wanted = (key[0], bytes.fromhex(key[1]), *state.unclear)
+            known = [(first, last) for first, last in self.connection.exec_driver_sql(_KNOWN, wanted)]
+            self._after[key] = recounted(state, known)
 
     def _change(self, key: StreamKey, rule: Callable[[StreamState], StreamState]) -> None:
         self._after[key] = rule(self._state(key))
@@ -94,31 +125,27 @@ class Streams:
         return StreamState(highest, missing, None if unclear[0] is None else (unclear[0], unclear[1]))
 
     def _save_gaps(self, key: StreamKey, before: tuple[Range, ...], after: tuple[Range, ...]) -> None:
-        gone, new = set(before) - set(after), sorted(set(after) - set(before))
-        ages = {
-            (first, last): (since, asked)
-            for first, last, since, asked in self.connection.execute(
-                select(GAP.c.first, GAP.c.last, GAP.c.first_seen, GAP.c.asked_at).where(_open(key))
-            )
-        }
+        """Close the gaps that are no more, and open the others; what is left of one is as old as it was."""
+        of = (key[0], bytes.fromhex(key[1]))
+        gone, new = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+        opened: list[tuple[Any, ...]] = []
+        closed: list[tuple[Any, ...]] = []
+        ages = {(first, last): age for first, last, *age in self.connection.exec_driver_sql(_AGES, of) if gone}
         for first, last in gone:
-            how = self._closed_as(key, (first, last), new)
-            here = and_(_open(key), GAP.c.first == first, GAP.c.last == last)
-            self.connection.execute(update(GAP).where(here).values(closed_at=self.now, closed_as=how))
-        for first, last in new:
-            older = [age for (a, b), age in ages.items() if a <= first and last <= b]
-            since, asked = older[0] if older else (self.now, None)
-            values = {"first": first, "last": last, "first_seen": since, "asked_at": asked}
-            self.connection.execute(GAP.insert().values(device=key[0], stream=bytes.fromhex(key[1]), **values))
+            rest = new[bisect_left(new, (first, first)) : bisect_left(new, (last + 1, last + 1))]
+            closed.append((self.now, self._closed_as(key, (first, last), bool(rest)), *of, first, last))
+            opened += [(*of, *part, *ages[first, last]) for part in rest]
+        kept = {row[2:4] for row in opened}
+        opened += [(*of, *part, self.now, None) for part in new if part not in kept]
+        for statement, rows in ((_CLOSE, closed), (_OPEN, opened)):
+            if rows:
+                self.connection.exec_driver_sql(statement, rows)
 
-    def _closed_as(self, key: StreamKey, gap: Range, new: list[Range]) -> str:
+    def _closed_as(self, key: StreamKey, gap: Range, is_split: bool) -> str:  # noqa: FBT001 - one caller, beside it
         unclear = self._after[key].unclear
-        if any(gap[0] <= other[0] and other[1] <= gap[1] for other in new):
+        if is_split:
             return "split"
         if unclear is not None and unclear[0] <= gap[0] and gap[1] <= unclear[1]:
             return "unclear"
-        return "lost" if key in self._lost else "filled"
-
-
-def _open(key: StreamKey) -> ColumnElement[bool]:
-    return and_(GAP.c.device == key[0], GAP.c.stream == bytes.fromhex(key[1]), GAP.c.closed_at.is_(None))
+        declared = self._lost.get(key, ())
+        return "lost" if any(first <= gap[1] and gap[0] <= last for first, last in declared) else "filled"

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from ingest.ledger.port import State, Told, Welcomed
 from ingest.ledger.streams import Streams
 from ingest.model import Instant
-from ingest.sequence import expect
 
 _HELLO = (
     "device", "hub", "at", "conn", "online", "stream", "oldest", "next", "contract", "manufacturer", "model", "serial",
@@ -23,8 +22,12 @@ _KEEP_HELLO = (
     f"INSERT OR REPLACE INTO hello ({', '.join(_HELLO)})"  # noqa: S608 - the names are the ones above
     f" VALUES ({', '.join('?' * len(_HELLO))})"
 )
-_IDENTITY = "SELECT manufacturer, model, serial, firmware, eui64 FROM hello WHERE device = ?"
-_FILL_EUI64 = "UPDATE device SET eui64 = ? WHERE device = ? AND eui64 IS NULL"
+_IDENTITY = "SELECT manufacturer, model, serial, firmware, eui64, kinds FROM hello WHERE device = ?"
+# An EUI-64 names one device in the world: one that is registered for another device is not believed.
+_FILL_EUI64 = """
+UPDATE device SET eui64 = ?1 WHERE device = ?2 AND eui64 IS NULL
+AND NOT EXISTS (SELECT 1 FROM device WHERE eui64 = ?1)
+"""
 _DEVICE_DUE = "INSERT INTO due (what, ref) VALUES ('device', ?)"
 _OFFLINE = "UPDATE hello SET online = 0 WHERE device = ? AND conn = ?"
 _CLOCK = """
@@ -42,22 +45,21 @@ WHERE i.device = ? AND r.clock = ? AND i.why = 'time.unverified'
 def hello(connection: Connection, streams: Streams, told: Told) -> Welcomed:
     """Keep a hello; whatever it settles is due to be looked at again."""
     before = connection.exec_driver_sql(_IDENTITY, (told.device,)).one_or_none()
-    identity = (told.manufacturer, told.model, told.serial, told.firmware, told.eui64)
+    identity = (told.manufacturer, told.model, told.serial, told.firmware, told.eui64, json.dumps(told.kinds))
     connection.exec_driver_sql(
         _KEEP_HELLO,
         (
             told.device, told.hub, told.at, told.conn, 1, bytes.fromhex(told.stream), told.oldest, told.next,
-            told.contract, *identity, json.dumps(told.kinds), int(told.wants_record), told.max_down_bytes,
+            told.contract, *identity, int(told.wants_record), told.max_down_bytes,
         ),
     )  # fmt: skip
-    if told.eui64:
-        connection.exec_driver_sql(_FILL_EUI64, (told.eui64, told.device))
-    if before is None or tuple(before) != identity:
+    filled = told.eui64 and connection.exec_driver_sql(_FILL_EUI64, (told.eui64, told.device)).rowcount
+    if filled or before is None or tuple(before) != identity:
         connection.exec_driver_sql(_DEVICE_DUE, (told.device,))
     if told.epoch is not None:
         _clock(connection, told.device, told.epoch, told.at, synced=told.synced)
     key = (told.device, told.stream)
-    streams.change(key, lambda state: expect(state, told.next))
+    streams.announced(key, told.next)
     return Welcomed(streams.settled(key))
 
 

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.ledger.faults import LedgerFault, LedgerUnavailable
-from ingest.ledger.sqlite import WriteLock, named_faults, writing_engine
+from ingest.ledger.sqlite import WriteLock, is_of_one_statement, named_faults, writing_engine
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
+_Submitted = tuple[Job[Any], Future[Any]]
 
 _TOGETHER = 64  # jobs in one transaction at most: it bounds how long the first of them waits
 _WAITING = 1024  # jobs that may wait; then ``submit`` waits itself
@@ -36,8 +38,10 @@ class Writer:
     def __init__(self, ledger: Path) -> None:
         self._engine: Engine = writing_engine(ledger)
         self._lock = WriteLock(ledger)
-        self._jobs: queue.Queue[tuple[Job[Any], Future[Any]] | None] = queue.Queue(_WAITING)
+        self._jobs: queue.Queue[_Submitted | None] = queue.Queue(_WAITING)
         self._connection: Connection | None = None
+        self._door = threading.Lock()  # nothing is queued behind the last word of ``close``
+        self._open = True
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -45,14 +49,16 @@ class Writer:
         """Queue ``job``; the future's result comes after the fsync.
 
         The future raises LedgerUnavailable when nothing of the job may be taken for kept, or what the job itself raised
-        (then its rows are undone and those of the jobs beside it are not).
+        (then its rows are undone and those of the jobs beside it are not). It cannot be cancelled.
         """
-        if not self._thread.is_alive():
-            raise LedgerUnavailable(
-                "The ledger is closed.", "What was answered is on disk.", "Start the program again."
-            )
         future: Future[T] = Future()
-        self._jobs.put((job, future))
+        future.set_running_or_notify_cancel()
+        with self._door:
+            if not self._open:
+                raise LedgerUnavailable(
+                    "The ledger is closed.", "What was answered is on disk.", "Start the program again."
+                )
+            self._jobs.put((job, future))
         return future
 
     def write(self, job: Job[T]) -> T:
@@ -61,41 +67,47 @@ class Writer:
 
     def close(self) -> None:
         """Finish the jobs that wait, then let go of the file; harmless when repeated."""
-        if self._thread.is_alive():
-            self._jobs.put(None)
-            self._thread.join()
+        with self._door:
+            first, self._open = self._open, False
+            if first:
+                self._jobs.put(None)
+        self._thread.join()
+        if first:
             self._lock.close()
 
     def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < _TOGETHER and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    last = True
-                    break
-                batch.append(following)
+        while batch := self._next():
             self._commit(batch)
-            if last:
-                break
         self._let_go()
 
-    def _commit(self, batch: list[tuple[Job[Any], Future[Any]]]) -> None:
+    def _next(self) -> list[_Submitted]:
+        """Wait for a job, and take those that wait beside it; none when the last one is done."""
+        batch: list[_Submitted] = []
+        while len(batch) < _TOGETHER and not (batch and self._jobs.empty()):
+            submitted = self._jobs.get()
+            if submitted is None:
+                self._jobs.put(None)
+                break
+            batch.append(submitted)
+        return batch
+
+    def _commit(self, batch: Sequence[_Submitted]) -> None:
         """Run every job in one transaction; resolve the futures when it is on disk."""
+        outcomes: list[tuple[Any, Exception | None]]
         try:
             with self._lock, named_faults():
                 outcomes = self._transaction([job for job, _ in batch])
-        except LedgerFault as fault:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             # The commit may or may not have reached the disk: whoever sends again is recognised by key.
             self._let_go()
-            outcomes = [(None, fault)] * len(batch)
-        for (_, future), (result, error) in zip(batch, outcomes, strict=True):
-            if error is None:
+            outcomes = [(None, _unavailable(error))] * len(batch)
+        for (_, future), (result, fault) in zip(batch, outcomes, strict=True):
+            if fault is None:
                 future.set_result(result)
             else:
-                future.set_exception(error)
+                future.set_exception(fault)
 
-    def _transaction(self, jobs: list[Job[Any]]) -> list[tuple[Any, BaseException | None]]:
+    def _transaction(self, jobs: Sequence[Job[Any]]) -> list[tuple[Any, Exception | None]]:
         if self._connection is None:
             self._connection = self._engine.connect()
         connection = self._connection
@@ -104,21 +116,36 @@ class Writer:
 
     def _let_go(self) -> None:
         """Close the connection; after an error a new one recovers from what is really on disk."""
-        if self._connection is not None:
-            with self._lock:
-                self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError, OSError), self._lock:
+                connection.close()
 
 
-def _apart(connection: Connection, job: Job[Any]) -> tuple[Any, BaseException | None]:
-    """Run a job in a savepoint of its own; an engine that cannot write ends the whole transaction."""
+def _apart(connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:
+    """Run a job in a savepoint of its own; a ledger that cannot be written ends the whole transaction.
+
+    SQLite may have undone the transaction by itself then. Its savepoint is gone with it, so even a job that swallows
+    the error cannot make the commit look done.
+    """
     savepoint = connection.begin_nested()
     try:
         result = job(connection)
-    except (LedgerUnavailable, OperationalError):
-        raise
-    except Exception as error:  # noqa: BLE001 - it belongs to whoever submitted the job, and reaches him
+    except Exception as error:
+        if not is_of_one_statement(error):
+            raise
         savepoint.rollback()
         return None, error
     savepoint.commit()
     return result, None
+
+
+def _unavailable(error: Exception) -> LedgerFault:
+    """The fault itself, or a name for what should not have happened; no text of it, for it may quote a row."""
+    if isinstance(error, LedgerFault):
+        return error
+    return LedgerUnavailable(
+        f"The ledger cannot be used ({type(error).__name__}).",
+        "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
+        "Restart the program; if it comes back, report it as a defect.",
+    )

@@ -5,21 +5,21 @@ Comes in: points. Goes out: what ``ingest.series.port.Series`` promises. Refuses
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Float, and_, cast, func, or_, select
 from sqlalchemy.sql.selectable import Select
 
 from ingest.ledger.files import LedgerFile
 from ingest.ledger.schema import POINT
 from ingest.ledger.sqlite import named_faults
-from ingest.series.memory import PLACES
-from ingest.series.port import Bucket, Point, Series, Span
+from ingest.series.port import Bucket, Point, Series, Span, age, positive, rounded
 
 _KEEP = "INSERT OR IGNORE INTO point (device, metric, at, position, value) VALUES (?, ?, ?, ?, ?)"
 _COLUMNS = (POINT.c.device, POINT.c.metric, POINT.c.at, POINT.c.position, POINT.c.value)
+_NEWEST = (POINT.c.at.desc(), POINT.c.position.desc())
 
 
 class EmbeddedSeries(Series):
@@ -42,34 +42,26 @@ class EmbeddedSeries(Series):
     def buckets(self, metric: str, spans: Sequence[Span], width: int) -> Sequence[Bucket]:
         """See the port."""
         value = cast(POINT.c.value, Float)
-        if width <= 0:
-            raise ValueError("a bucket is wider than nothing")
-        start = POINT.c.at - POINT.c.at % width
+        start = POINT.c.at - POINT.c.at % positive(width)
         wanted = (
             select(start.label("start"), func.count(), func.min(value), func.avg(value), func.max(value))
             .where(POINT.c.metric == metric, _within(spans))
             .group_by(start)
             .order_by(start)
         )
-        return [
-            Bucket(at, count, _decimal(low), Decimal(mean).quantize(PLACES), _decimal(high))
-            for at, count, low, mean, high in self._rows(wanted)
-        ]
+        return [Bucket(at, count, *map(rounded, values)) for at, count, *values in self._rows(wanted)]
 
     def last(self, spans: Sequence[Span]) -> Sequence[Point]:
         """See the port."""
-        metrics = [row.metric for row in self._rows(select(POINT.c.metric).where(_within(spans)).distinct())]
-        newest = [
-            row
-            for metric in sorted(metrics)
-            for row in self._rows(
-                select(*_COLUMNS)
-                .where(POINT.c.metric == metric, _within(spans))
-                .order_by(POINT.c.at.desc(), POINT.c.position.desc())
-                .limit(1)
-            )
-        ]
-        return [_point(row) for row in newest]
+        newest: dict[str, Point] = {}
+        with named_faults(), self._file.readers.connect() as connection:
+            for span in spans:
+                for metric in _metrics(connection, span.device):
+                    # One span and one metric at a time: then it is the last entry of the key, and nothing is sorted.
+                    wanted = select(*_COLUMNS).where(POINT.c.metric == metric, _within([span])).order_by(*_NEWEST)
+                    for point in map(_point, connection.execute(wanted.limit(1))):
+                        newest[metric] = max(point, newest.get(metric, point), key=age)
+        return [newest[metric] for metric in sorted(newest)]
 
     def clear(self) -> None:
         """See the port."""
@@ -89,6 +81,11 @@ def _point(row: Any) -> Point:  # noqa: ANN401 - a row
     return Point(row.device, row.metric, row.at, row.position, Decimal(row.value))
 
 
-def _decimal(value: float) -> Decimal:
-    """The decimal that the shortest text of a float names: 128.0 is 128.0, 36.6 is 36.6."""
-    return Decimal(repr(value))
+def _metrics(connection: Connection, device: str) -> Iterator[str]:
+    """The metrics of a device, by leaps through the key: it may have a million points."""
+    after = ""
+    while metric := connection.execute(
+        select(func.min(POINT.c.metric)).where(POINT.c.device == device, POINT.c.metric > after)
+    ).scalar():
+        yield metric
+        after = metric

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from ingest.series.port import Bucket, Point, Series, Span
-
-PLACES = Decimal("0.000001")
+from ingest.series.port import Bucket, Point, Series, Span, age, positive, rounded
 
 
 class MemorySeries(Series):
@@ -23,22 +21,20 @@ class MemorySeries(Series):
 
     def range(self, metric: str, spans: Sequence[Span], most: int) -> Sequence[Point]:
         """See the port."""
-        return sorted(self._within(metric, spans), key=lambda point: (point.at, point.position))[:most]
+        return sorted(self._within(metric, spans), key=age)[:most]
 
     def buckets(self, metric: str, spans: Sequence[Span], width: int) -> Sequence[Bucket]:
         """See the port."""
-        found: dict[int, list[Decimal]] = {}
+        step, found = positive(width), dict[int, list[Decimal]]()
         for point in self._within(metric, spans):
-            found.setdefault(point.at // width * width, []).append(point.value)
+            found.setdefault(point.at // step * step, []).append(point.value)
         return [_bucket(start, values) for start, values in sorted(found.items())]
 
     def last(self, spans: Sequence[Span]) -> Sequence[Point]:
         """See the port."""
         newest: dict[str, Point] = {}
         for point in self._within(None, spans):
-            known = newest.get(point.metric)
-            if known is None or (known.at, known.position) < (point.at, point.position):
-                newest[point.metric] = point
+            newest[point.metric] = max(point, newest.get(point.metric, point), key=age)
         return [newest[metric] for metric in sorted(newest)]
 
     def clear(self) -> None:
@@ -56,5 +52,5 @@ def _holds(span: Span, point: Point) -> bool:
 
 
 def _bucket(start: int, values: list[Decimal]) -> Bucket:
-    mean = Decimal(sum(map(float, values)) / len(values)).quantize(PLACES)
-    return Bucket(start, len(values), min(values), mean, max(values))
+    found = [float(value) for value in values]
+    return Bucket(start, len(found), rounded(min(found)), rounded(sum(found) / len(found)), rounded(max(found)))

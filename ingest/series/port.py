@@ -13,6 +13,8 @@ from typing import Protocol
 
 from ingest.model import Instant
 
+_PLACES = Decimal("0.000001")
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -45,6 +47,23 @@ class Bucket:
     high: Decimal
 
 
+def age(point: Point) -> tuple[Instant, int]:
+    """What points are ordered by: time, then arrival."""
+    return point.at, point.position
+
+
+def positive(width: int) -> int:
+    """The width itself; raises ValueError for a bucket that holds nothing."""
+    if width <= 0:
+        raise ValueError("a bucket is wider than nothing")
+    return width
+
+
+def rounded(value: float) -> Decimal:
+    """A reckoned value to 6 decimals, as buckets hold them."""
+    return Decimal(value).quantize(_PLACES)
+
+
 class Series(Protocol):
     """A store of points. All methods raise LedgerUnavailable (or the engine's own kin of it) when it is away."""
 
@@ -57,7 +76,8 @@ class Series(Protocol):
     def buckets(self, metric: str, spans: Sequence[Span], width: int) -> Sequence[Bucket]:
         """Points gathered in buckets of ``width`` microseconds from 1970-01-01T00:00:00Z on; empty ones are left out.
 
-        Values are reckoned in binary floating point here (a mean has no exact digits) and rounded to 6 decimals.
+        Values are reckoned in binary floating point here (a mean has no exact digits) and rounded to 6 decimals. Raises
+        ValueError unless ``width`` is above 0.
         """
 
     def last(self, spans: Sequence[Span]) -> Sequence[Point]:

@@ -2,22 +2,26 @@
 
 Comes in: accepted readings. Goes out: points. Refuses to know: which series it feeds, who a reading belongs to.
 
-A crash between the points and the cursor writes the same points again, which changes nothing. A reading whose clock was
-settled later keeps the point of the time it was accepted under; ``rebuild`` uses what is known then.
+A crash between the points and the cursor writes the same points again, which changes nothing. A trend shows patients'
+values, so it holds none that attribution would keep from a patient: no test or calibration, no unverified time. A
+reading whose clock was settled after it passed here gets its point at the next ``rebuild``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from threading import Event
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import LedgerFile
-from ingest.ledger.schema import CURSOR, MEASUREMENT, READING
+from ingest.ledger.schema import ATTRIBUTION, CURSOR, MEASUREMENT, READING
 from ingest.ledger.sqlite import named_faults
+from ingest.model import Instant, TimeMark
 from ingest.series.port import Point, Series
 
 CURSOR_NAME = "series"
@@ -47,33 +51,27 @@ class Projector:
         """Project one round; returns how many readings it had."""
         with named_faults(), self._file.readers.connect() as connection:
             after = connection.execute(select(CURSOR.c.position).where(CURSOR.c.name == CURSOR_NAME)).scalar() or 0
-            readings = connection.execute(
-                select(READING.c.position, READING.c.device, READING.c.used_at)
-                .where(READING.c.position > after)
-                .order_by(READING.c.position)
-                .limit(_ROUND)
-            ).all()
+            readings = connection.execute(_READINGS.where(READING.c.position > after).limit(_ROUND)).all()
             if not readings:
                 return 0
-            of = {position: (device, at) for position, device, at in readings}
-            measured = connection.execute(
-                select(MEASUREMENT.c.position, MEASUREMENT.c.metric, MEASUREMENT.c.normal).where(
-                    MEASUREMENT.c.position.between(readings[0].position, readings[-1].position)
-                )
-            ).all()
+            instants = {row.position: (row.device, at) for row in readings if (at := _shown_at(row)) is not None}
+            span = MEASUREMENT.c.position.between(readings[0].position, readings[-1].position)
+            measured = connection.execute(_MEASURED.where(span)).all()
         self._series.write(
             [
-                Point(of[position][0], metric, of[position][1], position, Decimal(normal))
+                Point(device, metric, at, position, Decimal(normal))
                 for position, metric, normal in measured
+                if position in instants
+                for device, at in [instants[position]]
             ]
         )
         self._move(readings[-1].position)
         return len(readings)
 
     def rebuild(self, progress: Callable[[int], None] = lambda _count: None) -> None:
-        """Empty the series and feed it again from the first reading."""
+        """Empty the series and feed it again from the first reading; nothing else may project meanwhile."""
+        self._move(0)  # first, so that a crash leaves a series that fills up again, not an empty one that is done
         self._series.clear()
-        self._move(0)
         while count := self.step():
             progress(count)
 
@@ -82,3 +80,29 @@ class Projector:
         self._file.writer.write(
             lambda connection: connection.exec_driver_sql("INSERT OR REPLACE INTO cursor VALUES (?, ?)", row)
         )
+
+
+_READINGS = (
+    select(
+        READING.c.position, READING.c.device, READING.c.used_at, READING.c.mark, READING.c.flags,
+        ATTRIBUTION.c.used_at.label("settled_at"),
+    )
+    .join_from(
+        READING,
+        ATTRIBUTION,
+        and_(ATTRIBUTION.c.position == READING.c.position, ATTRIBUTION.c.retracted_at.is_(None)),
+        isouter=True,
+    )
+    .order_by(READING.c.position)
+)  # fmt: skip
+_MEASURED = select(MEASUREMENT.c.position, MEASUREMENT.c.metric, MEASUREMENT.c.normal)
+_HIDDEN = frozenset({"test", "calibrating"})  # device contract, C-RD-8
+
+
+def _shown_at(row: Any) -> Instant | None:  # noqa: ANN401 - a row of _READINGS
+    """When the reading counts in a trend; None when it may not show."""
+    if row.flags and not _HIDDEN.isdisjoint(json.loads(row.flags)):
+        return None
+    if row.settled_at is None and row.mark == TimeMark.UNVERIFIED:
+        return None
+    return int(row.used_at if row.settled_at is None else row.settled_at)

@@ -55,7 +55,6 @@ def four(clinic: Clinic) -> Clinic:
         ("identifier=b", "b"),
         (f"identifier={OWN}|b,{OWN}|c", "bc"),
         ("identifier=urn:oid:2.999.9|b", ""),
-        (f"identifier={OWN}|", "abcd"),
     ],
 )
 def test_resources_are_found_by(four: Clinic, found: Search, query: str, expected: str) -> None:
@@ -233,6 +232,11 @@ def test_a_value_that_cannot_be_read_is_refused(four: Clinic, web: TestClient, q
 def test_modifiers_and_chains_are_refused(web: TestClient, name: str) -> None:
     """A modifier or chain on a known parameter is never dropped, strict or not."""
     refused(web.get(f"/fhir/Observation?{name}=x"), 400, "unknown-modifier")
+
+
+def test_every_identifier_of_a_system_is_not_a_search(web: TestClient) -> None:
+    """An identifier names one thing: a system alone is refused."""
+    refused(web.get(f"/fhir/Observation?identifier={OWN}|"), 400, "value-not-supported")
 
 
 def test_too_much_is_refused(web: TestClient) -> None:

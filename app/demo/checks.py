@@ -1,0 +1,212 @@
+"""The checks: what every demonstration must be able to show, one row each.
+
+Comes in: what the devices wrote down, and what installation and record say. Goes out: a ``Finding`` a row. Refuses to
+know: how any of it was asked for. The devices' own files are the measure: nothing is taken from the installation that
+could be held against them instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.demo import asked, ecg_check
+from app.demo.asked import Json, Told
+from app.demo.evidence import Account, Made
+from app.demo.tracing import is_tracing
+
+KEEP = "Keep the folder named above, and run `constantes trace` on an id named here."
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``cut`` names the devices whose line was cut: what is told to them meanwhile does not reach them."""
+
+    accounts: Sequence[Account]
+    told: Told
+    cut: frozenset[str] = frozenset()
+
+    @property
+    def stored(self) -> set[str]:
+        """Reading ids with a `stored` receipt, of all devices."""
+        return {reading for account in self.accounts for reading in account.stored}
+
+    @property
+    def made(self) -> dict[str, Made]:
+        """Every reading that any device made, by id."""
+        return {reading: made for account in self.accounts for reading, made in account.made.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check came to: ``problem`` None when all is as it should be, else what happened."""
+
+    what: str
+    problem: str | None = None
+    remedy: str = KEEP
+
+    @property
+    def line(self) -> str:
+        """For a person."""
+        return f"ok      {self.what}" if self.problem is None else f"NOT ok  {self.what}: {self.problem}. {self.remedy}"
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """Every check, in the order of a reading's way."""
+    return [check(facts) for check in _CHECKS]
+
+
+def _receipts(facts: Facts) -> Finding:
+    stored, aside = len(facts.stored), sum(len(account.quarantined) for account in facts.accounts)
+    what = f"{len(facts.made)} readings made = {stored} stored + {aside} quarantined, each with its receipt"
+    waiting = {reading for account in facts.accounts for reading in account.waiting}
+    return Finding(what, _some("no receipt for", waiting) or _two_verdicts(facts))
+
+
+def _two_verdicts(facts: Facts) -> str | None:
+    return _some("two verdicts for", {r for a in facts.accounts for r in a.stored & a.quarantined.keys()})
+
+
+def _ledger(facts: Facts) -> Finding:
+    held = {str(one["reading"]) for one in facts.told.readings}
+    aside = Counter((one["device"], one["reason"]) for one in facts.told.quarantine)
+    known = Counter((a.device, reason) for a in facts.accounts for reason in a.quarantined.values())
+    problem = _differ(facts.stored, held) or (None if aside == known else "the quarantine lists other messages")
+    return Finding("the ledger holds these readings and no others", problem)
+
+
+def _balance(facts: Facts) -> Finding:
+    told = facts.told.balance
+    parts = " + ".join(
+        f"{told[name]} {name}" for name in ("stored", "duplicate", "quarantined", "dismissed", "pending")
+    )
+    same = told["balanced"] and told["stored"] == len(facts.stored)
+    return Finding(f"the balance: {told['received']} received = {parts}", None if same else "it does not balance")
+
+
+def _verify(facts: Facts) -> Finding:
+    told = facts.told.verify
+    faults = len(told["faults"])
+    return Finding(f"{told['rows']} ledger rows have their hash", f"{faults} rows do not" if faults else None)
+
+
+def _wrong_units(facts: Facts) -> Finding:
+    wrong = {reading for reading, made in facts.made.items() if not _LISTED.issuperset(made.units.values())}
+    reasons = {reading: why for account in facts.accounts for reading, why in account.quarantined.items()}
+    taken = {reading for reading in wrong if reasons.get(reading) != "unit.not_allowed"} | (wrong ^ reasons.keys())
+    leaked = wrong & _made_of(facts.told.record).keys()
+    problem = _some("another verdict for", taken) or _some("the record has", leaked)
+    return Finding(f"{len(wrong)} readings in a wrong unit: all set aside, none in the record", problem)
+
+
+_LISTED = frozenset({"mm[Hg]", "kPa", "/min", "ms"})
+"""Units of the kinds that are played (device contract, section 4)."""
+
+
+def _in_record(facts: Facts) -> Finding:
+    found = _made_of(facts.told.record)
+    count = sum(map(len, found.values()))
+    versions = {str(one["id"]): int(one["versions"]) for one in facts.told.sent if _reading_of(one)}
+    problem = (
+        _differ(facts.stored, set(found))
+        or _some("more than one content for", {name for name, number in versions.items() if number != 1})
+        or _some("other resources or values for", {r for r in facts.stored if not _fits(facts.made[r], found[r])})
+    )
+    return Finding(
+        f"each stored reading is in the record once, with the values its device showed ({count} resources)", problem
+    )
+
+
+def _fits(made: Made, resources: Sequence[Json]) -> bool:
+    """The resources that a reading must become, one of each, with its numbers."""
+    slugs = Counter(str(one["id"]).partition("-")[2] for one in resources)
+    if made.kind == "ecg":
+        return slugs["ecg"] == 1 and max(slugs.values()) == 1
+    pressures = next((one for one in resources if str(one["id"]).endswith("-blood-pressure")), {"component": ()})
+    shown = [component["valueQuantity"]["value"] for component in pressures["component"]]
+    rates = [one["valueQuantity"]["value"] for one in resources if str(one["id"]).endswith("-heart-rate")]
+    wanted = [made.values[name] for name in ("systolic", "diastolic", "mean")]
+    return sorted(shown) == sorted(wanted) and rates == [made.values["pulse"]] and max(slugs.values()) == 1
+
+
+def _confirmed(facts: Facts) -> Finding:
+    missing = {account.device: account.stored - account.in_record for account in facts.accounts}
+    away = sum(len(readings) for device, readings in missing.items() if device in facts.cut)
+    problem = _some("not told for", {r for device, rs in missing.items() if device not in facts.cut for r in rs})
+    note = f" ({away} while it was off the network, and not repeated to it)" if away else ""
+    return Finding(f"the devices were told that their readings are in the record{note}", problem)
+
+
+def _settled(facts: Facts) -> Finding:
+    waits = {"deliveries": len(facts.told.deliveries), "gaps": len(facts.told.gaps)}
+    waits["readings without a patient"] = sum(one["patient"] is None for one in facts.told.readings)
+    problem = ", ".join(f"{count} {name}" for name, count in waits.items() if count) or None
+    return Finding("nothing waits: no delivery, no gap, no reading without a patient", problem and f"{problem} wait")
+
+
+def _ecg(facts: Facts) -> Finding:
+    tracings = [one for body in facts.told.pulled.values() for one in asked.entries(body) if is_tracing(one)]
+    wanted = sum(facts.made[reading].kind == "ecg" for reading in facts.stored)
+    count, problem = ecg_check.compare(tracings)
+    if len(tracings) != wanted or not wanted:
+        problem = f"{wanted} were stored and {len(tracings)} pulled"
+    return Finding(f"{len(tracings)} ECGs pulled = the recording's file, sample for sample ({count} samples)", problem)
+
+
+def _marked(facts: Facts) -> Finding:
+    everything = [*facts.told.record, *(one for body in facts.told.pulled.values() for one in asked.entries(body))]
+    bare = {f"{one['resourceType']}/{one['id']}" for one in everything if not _is_test(one)}
+    return Finding(
+        f"all {len(everything)} resources, pulled or in the record, are marked as a test", _some("not", bare)
+    )
+
+
+def _is_test(resource: Json) -> bool:
+    return any(label.get("code") == "HTEST" for label in resource.get("meta", {}).get("security", ()))
+
+
+def _valid(facts: Facts) -> Finding:
+    from fhir.resources.R4B import get_fhir_model_class
+    from pydantic import ValidationError
+
+    wrong: set[str] = set()
+    bundles = facts.told.pulled
+    for patient, body in bundles.items():
+        try:
+            get_fhir_model_class("Bundle").model_validate_json(body)
+        except ValidationError:
+            wrong.add(patient)
+    count = sum(len(asked.entries(body)) for body in bundles.values())
+    return Finding(
+        f"{len(bundles)} bundles pulled, {count} resources, are valid FHIR R4", _some("not for patient", wrong)
+    )
+
+
+_CHECKS: Sequence[Callable[[Facts], Finding]] = (
+    _receipts, _ledger, _balance, _verify, _wrong_units, _in_record, _confirmed, _settled, _ecg, _marked, _valid,
+)  # fmt: skip
+
+
+def _made_of(resources: Sequence[Json]) -> Mapping[str, list[Json]]:
+    """The resources made of readings, by reading id."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for resource in resources:
+        if reading := _reading_of({"type": resource["resourceType"], "id": resource["id"]}):
+            found[reading].append(resource)
+    return found
+
+
+def _reading_of(sent: Json) -> str | None:
+    """The reading that a resource is made of; Patients and Devices are made of none."""
+    return None if sent["type"] in {"Patient", "Device"} else str(sent["id"]).partition("-")[0]
+
+
+def _differ(wanted: set[str], found: set[str]) -> str | None:
+    return _some("missing", wanted - found) or _some("not known to the devices", found - wanted)
+
+
+def _some(what: str, ids: set[str] | Iterator[str]) -> str | None:
+    """None when there is none of them; else how many, and the first few."""
+    names = sorted(ids)
+    return f"{what} {len(names)} of them: {', '.join(names[:3])}" if names else None

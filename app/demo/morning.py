@@ -1,0 +1,86 @@
+"""The morning itself: the devices play, the table shows how it stands, the record begins to misbehave.
+
+Comes in: a stage, a registered cast. Goes out: what each device wrote down, and how its run went. Refuses to know: what
+the checks will say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.client import Api
+from app.demo.cast import Cast, performing
+from app.demo.evidence import Account, account
+from app.demo.scenario import Scenario
+from app.demo.stage import Stage
+from app.demo.table import Board, Moment
+from simulators.simulate import Report
+
+_TURN_S = 0.5
+_STILL_S = 4.0
+"""So long nothing changes although everything is stored and delivered, and no more receipts will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """``cut`` names the devices whose line was cut."""
+
+    accounts: Sequence[Account]
+    cut: frozenset[str]
+
+
+def play(scenario: Scenario, running: Stage, cast: Cast, api: Api) -> Played:
+    """Let the devices play to their end, showing how it stands; raises ClientFault when the installation is gone."""
+    folder = running.data / "simulators"
+    folder.mkdir(mode=0o700)
+    with performing(scenario, cast, running.mqtt, folder) as playing, Board(scenario) as board:
+        _watch(scenario, running, api, folder, playing, board)
+    reports: list[Report] = [one.result() for one in playing]
+    accounts = [account(folder, player.device) for player in scenario.players]
+    return Played(accounts, frozenset(report.device for report in reports if report.tally.cuts))
+
+
+def _watch(
+    scenario: Scenario, running: Stage, api: Api, folder: Path, playing: Sequence[Future[Report]], board: Board
+) -> None:
+    began = changed = time.monotonic()
+    before, fails = None, False
+    while True:
+        at_s = time.monotonic() - began
+        over = all(one.done() for one in playing)
+        if at_s >= scenario.record_fails_at_s and not fails:
+            fails = True
+            misbehave(running, scenario.record_faults)
+            board.say(f"{at_s:4.0f} s  the record begins to misbehave: it stores, and cuts the line without an answer")
+        moment = _moment(scenario, folder, api, at_s)
+        board.show(moment)
+        if moment.accounts != before:
+            before, changed = moment.accounts, time.monotonic()
+        if over or (time.monotonic() - changed > _STILL_S and _settled(scenario, moment, api)):
+            return
+        time.sleep(_TURN_S)
+
+
+def _moment(scenario: Scenario, folder: Path, api: Api, at_s: float) -> Moment:
+    online = {str(one["device"]): bool(one["online"]) for one in api.get("/devices")["items"]}
+    return Moment([account(folder, player.device) for player in scenario.players], online, at_s)
+
+
+def _settled(scenario: Scenario, moment: Moment, api: Api) -> bool:
+    """Everything made, answered and delivered."""
+    answered = all(
+        len(account.made) == player.count and not account.waiting
+        for player, account in zip(scenario.players, moment.accounts, strict=True)
+    )
+    return answered and not api.get("/deliveries", limit=1)["items"]
+
+
+def misbehave(running: Stage, faults: Sequence[str]) -> None:
+    """Let the record misbehave from now on."""
+    httpx.post(f"{running.inspect}/faults", json={"faults": list(faults)}, trust_env=False).raise_for_status()

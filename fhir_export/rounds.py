@@ -1,0 +1,245 @@
+"""What one round of publishing finds and builds, before anything is written.
+
+Comes in: one snapshot of the ledger. Goes out: a ``Round``: versions to append, who was attributed, what is in doubt,
+and the facts that all of it stands on. Refuses to know: the transaction that writes it. The sole caller of
+``fhir_export.mapping``.
+
+Building takes about a millisecond a reading, nearly all of it in holding what was built against FHIR. So it is done
+outside the transaction, where no commit of the gateway waits for it; ``stands`` says inside whether the facts are
+still the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Select, func, select
+
+from fhir_export import mapping
+from fhir_export.feed import Version
+from fhir_export.model import Deployment, NotFhir, Resource, decode, encode, validated
+from ingest.clock import judge_time
+from ingest.ledger.readings import Accepted, accepted
+from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, FEED, READING, RESOURCE
+from ingest.model import ClockFacts, DeviceStatus, Facts, TimeMark, Timing
+from ingest.reasons import Rejected
+from registry import assignments, devices, people
+from registry.attribution import Doubt, attribute
+from registry.model import Assignment, Attributed, Device
+
+CURSOR_NAME = "publish"
+MAPPING_REFUSED = "mapping.refused"
+"""In the inbox: what was built from it was not FHIR. A defect of ours; the reading is kept and waits for the mend."""
+
+_Due: TypeAlias = tuple[int, str, str]
+_Decided: TypeAlias = tuple[Accepted, "str | Doubt", Timing]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The facts that a round stands on: the cursor, the due rows it answers, whose the devices are, their clocks."""
+
+    cursor: int
+    due: tuple[_Due, ...]
+    assigned: Mapping[str, Sequence[Assignment]]
+    clocks: Mapping[tuple[str, int], ClockFacts]
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round found and built; ``cursor`` is where the journal's cursor goes, ``size`` what was looked at."""
+
+    ground: Ground
+    cursor: int
+    size: int
+    versions: list[Version] = field(default_factory=list)
+    attributed: list[tuple[int, Attributed]] = field(default_factory=list)
+    doubtful: list[tuple[Accepted, str]] = field(default_factory=list)
+    retracted: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds rounds; ``disciplined``: the gateway's own clock may correct those of devices."""
+
+    deployment: Deployment
+    disciplined: bool
+
+    def look(self, connection: Connection, most: int) -> Round | None:
+        """The next ``most`` readings of the journal and rows of ``due``, built; None when there is neither."""
+        cursor = _cursor(connection)
+        newer = select(READING.c.position).where(READING.c.position > cursor)
+        fresh = connection.execute(newer.order_by(READING.c.position).limit(most)).scalars().all()
+        due = _rows(connection, select(DUE).order_by(DUE.c.position).limit(most))
+        if not fresh and not due:
+            return None
+        taken, current = _attributions(connection, {*fresh, *_refs(due, "reading"), *_refs(due, "retraction")})
+        again, retracted = _in_order(due, current)
+        kept = accepted(connection, {*fresh, *again} - (current - retracted))
+        names = {each.reading.key.device for each in kept}
+        ground = _ground(connection, cursor, due, names)
+        found = Round(ground, fresh[-1] if fresh else cursor, len(kept) + len(due), retracted=tuple(sorted(retracted)))
+        known = devices.find(connection, names | {ref for _, what, ref in due if what == "device"})
+        decided = list(self._decide(ground, kept, known))
+        refused = self._registry(connection, found, decided, known)
+        # Before what takes its place: nobody ever sees two Observations of one reading that both stand.
+        found.versions += _taken_back(connection, retracted)
+        for each, who, timing in decided:
+            if isinstance(who, Doubt):
+                found.doubtful.append((each, who))
+            else:
+                held = known[each.reading.key.device]
+                n = taken.get(each.position, 0) + 1
+                reading = replace(each.reading, timing=timing)
+                self._map(found, each, Attributed(reading, each.received_at, who, held, n), refused)
+        return found
+
+    def _decide(self, ground: Ground, kept: Sequence[Accepted], known: Collection[str]) -> Iterator[_Decided]:
+        """Whose each reading is, and at what time it was measured, by what is known now."""
+        for each in kept:
+            reading, device = each.reading, each.reading.key.device
+            timing = self._timing(each, ground.clocks.get((device, reading.clock), ClockFacts()))
+            assigned = ground.assigned.get(device, ()) if device in known else ()
+            yield each, attribute(timing, assigned, reading.flags, reading.exam), timing
+
+    def _timing(self, each: Accepted, clock: ClockFacts) -> Timing:
+        """As accepted, or as settled since; a clock that puts the time after its arrival settles nothing."""
+        kept, epoch = each.reading.timing, each.reading.clock
+        if kept.mark is not TimeMark.UNVERIFIED:
+            return kept
+        then = Facts(
+            each.received_at,
+            DeviceStatus.ACTIVE,
+            {epoch: clock},
+            disciplined=self.disciplined,
+            oldest=each.received_at,  # how old a reading may be was judged when it came
+        )
+        try:
+            return judge_time(kept.taken_at, epoch, then)
+        except Rejected:
+            return kept
+
+    def _registry(
+        self, connection: Connection, found: Round, decided: Sequence[_Decided], known: Mapping[str, Device]
+    ) -> set[str]:
+        """Append patients and devices that changed or are new here; returns the ids of those that are no FHIR."""
+        due = found.ground.due
+        used = [(who, each.reading.key.device) for each, who, _ in decided if not isinstance(who, Doubt)]
+        wanted = {who for who, _ in used} | {ref for _, what, ref in due if what == "patient"}
+        named = {device for _, device in used} | {ref for _, what, ref in due if what == "device"}
+        made: list[tuple[str, Resource, str | None]] = [
+            (id_, mapping.patient_resource(person, self.deployment), None)
+            for id_, person in people.find(connection, wanted).items()
+        ]
+        made += [
+            (id_, mapping.device_resource(device, self.deployment), device.site)
+            for id_, device in known.items()
+            if id_ in named
+        ]
+        bodies = _newest(connection, [resource for _, resource, _ in made])
+        refused: set[str] = set()
+        for id_, resource, site in made:
+            try:
+                if bodies.get(resource.reference) != encode(resource):
+                    found.versions.append(Version(validated(resource), site=site))
+            except NotFhir:
+                refused.add(id_)
+        return refused
+
+    def _map(self, found: Round, each: Accepted, attributed: Attributed, refused: Collection[str]) -> None:
+        who, device = attributed.patient, attributed.device
+        built = None if who in refused or device.device in refused else self._observations(attributed)
+        if built is None:
+            found.doubtful.append((each, MAPPING_REFUSED))
+            return
+        about = mapping.device_id(device.device)
+        found.attributed.append((each.position, attributed))
+        found.versions += [Version(resource, who, about, device.site, each.position) for resource in built]
+
+    def _observations(self, attributed: Attributed) -> list[Resource] | None:
+        try:
+            return [validated(resource) for resource in mapping.observations(attributed, self.deployment)]
+        except NotFhir:
+            return None
+
+
+def stands(connection: Connection, ground: Ground) -> bool:
+    """Whether nothing that a round was built on has changed since; asked inside the transaction that writes it."""
+    rows = select(DUE).where(DUE.c.position.in_([position for position, _, _ in ground.due])).order_by(DUE.c.position)
+    due = _rows(connection, rows) if ground.due else ()
+    return _ground(connection, _cursor(connection), due, ground.assigned) == ground
+
+
+def _rows(connection: Connection, wanted: Select[Any]) -> tuple[_Due, ...]:
+    return tuple((row.position, row.what, row.ref) for row in connection.execute(wanted))
+
+
+def _ground(connection: Connection, cursor: int, due: tuple[_Due, ...], names: Collection[str]) -> Ground:
+    clocks = {
+        (row.device, row.epoch): ClockFacts(
+            None if row.synced is None else bool(row.synced), row.offset, row.uncertainty
+        )
+        for row in connection.execute(select(CLOCK).where(CLOCK.c.device.in_(names)))
+    }
+    return Ground(cursor, due, assignments.of_devices(connection, names), clocks)
+
+
+def _cursor(connection: Connection) -> int:
+    return connection.execute(select(CURSOR.c.position).where(CURSOR.c.name == CURSOR_NAME)).scalar() or 0
+
+
+def _refs(due: Sequence[_Due], wanted: str) -> set[int]:
+    return {int(ref) for _, what, ref in due if what == wanted}
+
+
+def _in_order(due: Sequence[_Due], current: Collection[int]) -> tuple[set[int], set[int]]:
+    """Readings to be attributed, and attributed ones to be taken back; of one reading, the later word counts."""
+    again: set[int] = set()
+    retracted: set[int] = set()
+    for _, what, ref in due:
+        if what == "reading":
+            again.add(int(ref))
+        elif what == "retraction" and int(ref) in current:
+            retracted.add(int(ref))
+            again.discard(int(ref))
+    return again, retracted
+
+
+def _attributions(connection: Connection, positions: Collection[int]) -> tuple[dict[int, int], set[int]]:
+    """How many times each of these was given to somebody, and which of them belong to somebody now."""
+    a = ATTRIBUTION.c
+    counted = select(a.position, func.max(a.n), func.count() > func.count(a.retracted_at))
+    rows = connection.execute(counted.where(a.position.in_(positions)).group_by(a.position)).all()
+    return {position: n for position, n, _ in rows}, {position for position, _, held in rows if held}
+
+
+def _taken_back(connection: Connection, positions: Collection[int]) -> Iterator[Version]:
+    """The newest version of everything made from these readings, as entered-in-error."""
+    if not positions:
+        return
+    newest = (
+        select(FEED.c.body, FEED.c.patient, FEED.c.device, RESOURCE.c.site, FEED.c.reading)
+        .join_from(FEED, RESOURCE, FEED.c.position == RESOURCE.c.position)
+        .where(FEED.c.reading.in_(positions))
+        .order_by(FEED.c.position)
+    )
+    for body, patient, device, site, reading in connection.execute(newest):
+        resource = decode(body)
+        if resource.body["status"] != "entered-in-error":
+            wrong = Resource.of(mapping.entered_in_error(resource.body))
+            yield Version(wrong, patient, device, site, reading)
+
+
+def _newest(connection: Connection, resources: Sequence[Resource]) -> dict[str, bytes]:
+    """The bytes of the newest version of each of these that has one, by reference."""
+    ids: dict[str, list[str]] = {}
+    for resource in resources:
+        ids.setdefault(resource.type, []).append(resource.id)
+    newest = select(RESOURCE.c.id, FEED.c.body).join_from(RESOURCE, FEED, FEED.c.position == RESOURCE.c.position)
+    return {
+        f"{type_}/{id_}": body
+        for type_, wanted in ids.items()
+        for id_, body in connection.execute(newest.where(RESOURCE.c.type == type_, RESOURCE.c.id.in_(wanted)))
+    }

@@ -1,0 +1,103 @@
+"""The demonstration as its users start it: a process with an exit code, that leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FAILING = """
+from dataclasses import replace
+from app.demo import play
+from app.demo.scenario import MORNING
+meter = replace(MORNING.players[1], count=3, rate=5.0)
+quick = replace(MORNING, players=(meter,), record_faults=("refuse422:1",), record_fails_at_s=0.0, patience_s=3.0)
+raise SystemExit(play(once=True, scenario=quick))
+"""
+
+
+def begun(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    """The demonstration, started in a folder of its own with settings that must not reach it."""
+    environment = os.environ | {"CONSTANTES_RECORD__URL": "http://127.0.0.1:9/fhir", "PYTHONPATH": str(ROOT)}
+    (tmp_path / ".env").write_text("CONSTANTES_RECORD__PATIENTS=lookup\n")
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str], within_s: float = 150) -> str:
+    """Everything it wrote, once it has ended; it is killed when it does not."""
+    try:
+        return process.communicate(timeout=within_s)[0]
+    finally:
+        process.kill()
+
+
+def working_in(folder: Path) -> list[str]:
+    """The commands of all processes that stand in a folder, or name it."""
+    return list(_commands(str(folder)))
+
+
+def _commands(folder: str) -> Iterator[str]:
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+            if entry.name.isdigit() and (os.readlink(entry / "cwd").startswith(folder) or folder in command):
+                yield command
+        except OSError:
+            continue
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(180)
+def test_the_morning_is_played_checked_and_leaves_nothing_running(tmp_path: Path) -> None:
+    """`demo --once` exits 0, has a line for each check, writes the files it names, and no process is left."""
+    process = begun(tmp_path, "-m", "app", "demo", "--once")
+    said = ended(process)
+    assert process.returncode == 0, said
+    assert len(re.findall(r"^ +ok ", said, re.MULTILINE)) == 12, said
+    assert "All 12 checks hold" in said
+    assert "NOT ok" not in said
+    assert "EXEMPLE" not in said
+    assert "meter-3: its network is gone" in said
+    assert re.search(r"meter-3: its network is back; [1-9]", said)
+    assert re.search(r"unit\.not_allowed /values/systolic/unit", said)
+    for name, mark in (("bundle.json", '"searchset"'), ("ecg.svg", 'data-lead="aVR"')):
+        assert mark in (tmp_path / "demo-output" / name).read_text()
+    assert working_in(tmp_path) == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(180)
+def test_a_check_that_fails_is_said_and_gives_1(tmp_path: Path) -> None:
+    """With a record that takes nothing, the checks about the record fail and the exit code is 1."""
+    process = begun(tmp_path, "-c", FAILING)
+    said = ended(process)
+    assert process.returncode == 1, said
+    assert re.search(r"NOT ok +each stored reading is in the record .*missing 3 of them", said)
+    assert re.search(r"NOT ok +the devices were told .*not told for 3 of them", said)
+    assert re.search(r"^ +ok +3 readings made = 3 stored \+ 0 quarantined", said, re.MULTILINE)
+    assert working_in(tmp_path) == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of the play ends it with 130, without a traceback, and no process is left."""
+    process = begun(tmp_path, "-m", "app", "demo")
+    until_played = time.monotonic() + 60
+    while not list(tmp_path.glob("demo-output/data/simulators/*.receipts")) and time.monotonic() < until_played:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    said = ended(process, 60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "Stopped. Everything that was started has ended."
+    assert "Traceback" not in said
+    assert working_in(tmp_path) == []

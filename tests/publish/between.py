@@ -1,0 +1,61 @@
+"""A writer that stands before the real one: something happens between a round's look and its write, or cuts it off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from ingest.ledger.files import LedgerFile
+from ingest.ledger.writer import Writer
+
+T = TypeVar("T")
+
+
+class Cut(Exception):  # noqa: N818 - it is no error: the test asks for it
+    """The process ends here."""
+
+
+class Between(Writer):
+    """The writer of ``file``; ``before`` runs ahead of the job, ``inside`` in its transaction, ``after`` behind it."""
+
+    def __init__(  # the real writer is there already: no second one is started
+        self,
+        file: LedgerFile,
+        *,
+        before: Callable[[], None] = lambda: None,
+        inside: Callable[[], None] = lambda: None,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._real = file.writer
+        self._before, self._inside, self._after = before, inside, after
+
+    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
+        """Not used by who publishes."""
+        return self._real.submit(job)
+
+    def write(self, job: Callable[[Connection], T]) -> T:
+        """Write, with everything around it."""
+
+        def whole(connection: Connection) -> T:
+            result = job(connection)
+            self._inside()
+            return result
+
+        self._before()
+        result = self._real.write(whole)
+        self._after()
+        return result
+
+
+def cut() -> None:
+    """End here."""
+    raise Cut
+
+
+def between(file: LedgerFile, **hooks: Callable[[], None]) -> LedgerFile:
+    """The same ledger, whose writes meet ``hooks``."""
+    return replace(file, writer=Between(file, **hooks))
