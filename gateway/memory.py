@@ -29,6 +29,7 @@ class MemorySource:
     def reconnect(self) -> None:
         """The connection breaks and is made again: what was not acknowledged comes again, with DUP."""
         self._epoch += 1
+        self._mid = 0  # packet ids begin anew, as a broker may let them
         again = [_again(raw) for raw in self._flying.values()]
         self._waiting.extendleft(reversed(again))
         self._flying.clear()
@@ -42,7 +43,7 @@ class MemorySource:
             taken.append(Taken(raw, self._epoch, self._mid))
         return taken
 
-    def publish(self, sender: str, payload: bytes) -> bool:
+    def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:  # noqa: ARG002 - all of it lasts
         """See the port."""
         self.sent.append((sender, payload))
         return True

@@ -12,16 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.buffer import Buffer
+from gateway.lean_paho import Arrival, LeanClient
 from gateway.source import Taken
-from gateway.topics import EVERYTHING_UP, NOBODY, down, parse
+from gateway.topics import EVERYTHING_UP, NOBODY, Address, down, parse
 from ingest.model import RawMessage
 
 LINGER_S = 0.005
@@ -54,7 +56,7 @@ class MqttSource:
     """See ``gateway.source.Source``. ``on_subscribed`` is called, in the network thread, after each SUBACK."""
 
     def __init__(self, account: Account, on_subscribed: Callable[[], None] = lambda: None) -> None:
-        self._buffer: Buffer[tuple[MQTTMessage, int, int]] = Buffer(_MOST, _MOST_BYTES)
+        self._buffer: Buffer[tuple[Arrival, int, int]] = Buffer(_MOST, _MOST_BYTES)
         self._epoch = 0
         self._subscribed = False
         self._guard = threading.Lock()  # held while an acknowledgement is queued: no connection may end in between
@@ -62,7 +64,7 @@ class MqttSource:
         self.problem: str | None = None
         self.on_subscribed = on_subscribed
         self._name = account.client_id
-        self._client = client = Client(
+        self._client = client = LeanClient(
             CallbackAPIVersion.VERSION2, account.client_id, clean_session=False, manual_ack=True
         )
         client.username_pw_set(account.username, account.secret)
@@ -73,7 +75,7 @@ class MqttSource:
         client.max_queued_messages_set(_UNSENT)
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_connect_fail = self._unreachable
-        client.on_subscribe, client.on_message = self._acked, self._arrived
+        client.on_subscribe, client.arrived = self._acked, self._arrived
         client.connect_async(account.host, account.port, _KEEPALIVE_S)
         client.loop_start()
 
@@ -82,17 +84,17 @@ class MqttSource:
         taken = self._buffer.take(most, timeout_s, LINGER_S if timeout_s else 0)
         return [_taken(*item) for item in taken]
 
-    def publish(self, sender: str, payload: bytes) -> bool:
-        """See the port; sent at QoS 1, so that a device with a session of its own finds it when it is back."""
-        code = self._client.publish(down(sender), payload, qos=1).rc
-        return code in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN)
+    def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:
+        """See the port; a lasting answer goes at QoS 1, so that a device with a session of its own finds it later."""
+        code = self._client.publish(down(sender), payload, qos=int(lasting)).rc
+        return code == MQTTErrorCode.MQTT_ERR_SUCCESS or (lasting and code == MQTTErrorCode.MQTT_ERR_NO_CONN)
 
     def ack(self, taken: Sequence[Taken]) -> None:
         """See the port."""
         with self._guard:
-            for message in taken:
-                if message.qos and message.epoch == self._epoch:
-                    self._client.ack(message.mid, message.qos)
+            mids = [message.mid for message in taken if message.qos and message.epoch == self._epoch]
+            if mids:
+                self._client.ack_many(mids)
 
     def connected(self) -> bool:
         """See the port."""
@@ -148,16 +150,21 @@ class MqttSource:
         # What was not taken yet can no longer be acknowledged and will come again; kept, it would be judged twice.
         self._buffer.clear()
 
-    def _arrived(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+    def _arrived(self, message: Arrival) -> None:
         self._buffer.put((message, self._epoch, time.time_ns() // 1000), len(message.payload) + 256)
 
 
-def _taken(message: MQTTMessage, epoch: int, received_at: int) -> Taken:
-    try:
-        address = parse(message.topic)
-    except UnicodeDecodeError:  # MQTT forbids it (section 1.5.3), and not every broker refuses it
-        address = NOBODY
+def _taken(message: Arrival, epoch: int, received_at: int) -> Taken:
+    address = _address(message.topic)
     raw = RawMessage(
-        address.device, address.channel, bytes(message.payload), received_at, address.hub, message.retain, message.dup
+        address.device, address.channel, message.payload, received_at, address.hub, message.retained, message.dup
     )
     return Taken(raw, epoch, message.mid, message.qos)
+
+
+@lru_cache(4096)
+def _address(topic: bytes) -> Address:
+    try:
+        return parse(topic.decode())
+    except UnicodeDecodeError:  # MQTT forbids it (section 1.5.3), and not every broker refuses it
+        return NOBODY

@@ -63,7 +63,7 @@ class Rounds:
         for sender, confirmations in by_sender.items():
             most = known.get(sender, Known()).max_down_bytes or receipts.MOST_BYTES
             for payload in receipts.messages(self._ledger.name, map(receipts.confirmed, confirmations), most):
-                if not self._source.publish(sender, payload):
+                if not self._source.publish(sender, payload, lasting=True):
                     return 0
         if found:
             self._sent = found[-1].position
@@ -74,7 +74,9 @@ class Rounds:
         if not self._source.connected():
             return 0
         gaps = self._ledger.overdue(self._now() - GRACE, _MANY)
-        asked = [gap.gap for gap in gaps if self._source.publish(gap.hub or gap.device, commands.resend(gap))]
+        asked = [
+            gap.gap for gap in gaps if self._source.publish(gap.hub or gap.device, commands.resend(gap), lasting=True)
+        ]
         if asked:
             self._ledger.asked(asked, self._now())
         return len(asked)

@@ -33,11 +33,11 @@ class Source(Protocol):
     def take(self, most: int, timeout_s: float) -> Sequence[Taken]:
         """Up to ``most`` messages in order of arrival; waits up to ``timeout_s`` for the first, 0 does not wait."""
 
-    def publish(self, sender: str, payload: bytes) -> bool:
+    def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:
         """Send an answer to a device or hub; False when it was not accepted for sending.
 
-        Called after the commit that it tells of, before the acknowledgement. A lost answer is cured by the device's
-        repeat.
+        Called after the commit that it tells of, before the acknowledgement. What answers a message need not last: when
+        it is lost, the device's repeat cures that. What nobody would ask for again is ``lasting``.
         """
 
     def ack(self, taken: Sequence[Taken]) -> None:

@@ -30,8 +30,8 @@ class Told:
     """``readings``, ``quarantine``, ``deliveries``, ``gaps``, ``balance``, ``verify`` are ``/api/v1``'s answers.
 
     ``pulled`` is a client's search by patient, one a patient, as the bytes that came. ``record`` has every resource
-    that the record holds, ``sent`` for each how often it came and in how many versions, ``record_faults`` what went
-    wrong there.
+    that the record holds, ``held`` the same as NDJSON as it came, ``sent`` for each how often it came and in how many
+    versions, ``record_faults`` what went wrong there.
     """
 
     readings: Sequence[Json]
@@ -42,6 +42,7 @@ class Told:
     verify: Json
     pulled: Mapping[str, bytes]
     record: Sequence[Json]
+    held: bytes
     sent: Sequence[Json]
     record_faults: Mapping[str, int]
 
@@ -50,6 +51,7 @@ def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) 
     """Ask everything; raises NotTold or ClientFault."""
     with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as line:
         kinds = read(_get(line, f"{inspect}/summary"))["resources"]
+        held = b"".join(_get(line, f"{inspect}/resources?type={kind}") for kind in kinds)
         pulled = {patient: pull(line, fhir, token, patient) for patient in patients}
         return Told(
             readings=api.get("/readings", limit=_MOST)["items"],
@@ -59,7 +61,8 @@ def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) 
             balance=api.get("/ledger/balance"),
             verify=api.get("/ledger/verify"),
             pulled=pulled,
-            record=[one for kind in kinds for one in _lines(_get(line, f"{inspect}/resources?type={kind}"))],
+            record=_lines(held),
+            held=held,
             sent=_lines(_get(line, f"{inspect}/puts")),
             record_faults=read(_get(line, f"{inspect}/faults"))["fired"],
         )

@@ -7,6 +7,7 @@ could be held against them instead.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -192,14 +193,19 @@ def _made_of(resources: Sequence[Json]) -> Mapping[str, list[Json]]:
     """The resources made of readings, by reading id."""
     found: dict[str, list[Json]] = defaultdict(list)
     for resource in resources:
-        if reading := _reading_of({"type": resource["resourceType"], "id": resource["id"]}):
+        if reading := _reading_of(resource):
             found[reading].append(resource)
     return found
 
 
+_OF_A_READING = re.compile(r"([0-9a-f]{32})-(?!(device|gateway|exam)$)[a-z0-9-]+")
+"""Ids of resources made of a reading; those of devices and exams have the same form."""
+
+
 def _reading_of(sent: Json) -> str | None:
     """The reading that a resource is made of; Patients and Devices are made of none."""
-    return None if sent["type"] in {"Patient", "Device"} else str(sent["id"]).partition("-")[0]
+    found = _OF_A_READING.fullmatch(str(sent["id"]))
+    return found[1] if found else None
 
 
 def _differ(wanted: set[str], found: set[str]) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from app.demo.asked import Json
 from app.demo.tracing import Lead, leads
-from simulators.devices.ecg_cart import RECORDING
+from simulators.devices.ecg_cart import LEADS, RECORDING
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -32,13 +32,13 @@ def compare(tracings: Sequence[Json], recording: Path = RECORDING) -> tuple[int,
             return 0, f"{len(wanted)} leads were recorded, and {len(found)} others came"
         for code, lead in wanted.items():
             if (problem := _difference(lead, found[code])) is not None:
-                return 0, f"lead {found[code].name}: {problem}"
+                return 0, f"lead {lead.name}: {problem}"
     return len(tracings) * sum(len(lead.samples) for lead in wanted.values()), None
 
 
 def _difference(wanted: Lead, found: Lead) -> str | None:
-    scale = ("factor", "origin", "unit", "period_ms")
-    if other := [name for name in scale if getattr(wanted, name) != getattr(found, name)]:
+    facts = ("name", "factor", "origin", "unit", "period_ms")
+    if other := [name for name in facts if getattr(wanted, name) != getattr(found, name)]:
         return f"another {', '.join(other)}"
     if wanted.samples != found.samples:
         return "other samples"
@@ -61,7 +61,7 @@ def _recorded(path: Path) -> dict[str, Lead]:
 def _lead(channel: Dataset, samples: tuple[int, ...], hertz: Decimal) -> Lead:
     source = channel.ChannelSourceSequence[0]
     return Lead(
-        name=str(source.CodeMeaning),
+        name=LEADS[str(source.CodeValue)],
         code=str(_MDC_LEADS + int(str(source.CodeValue).rpartition("-")[2])),
         samples=samples,
         factor=Decimal(channel.ChannelSensitivity) * Decimal(channel.ChannelSensitivityCorrectionFactor),

@@ -12,10 +12,11 @@ from app.parts import CannotStart
 from app.sockets import InstanceLock
 
 DATA, TOKEN = "data", "authorization"
+BUNDLE, ECG, RECORD = "bundle.json", "ecg.svg", "record.ndjson"
 
 
 def fresh(folder: Path) -> Path:
-    """Make the folder, without the data of an earlier run; raises CannotStart while one still runs there."""
+    """Make the folder, without what an earlier run left in it; raises CannotStart while one still runs there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     data = folder / DATA
     if data.exists():
@@ -26,5 +27,7 @@ def fresh(folder: Path) -> Path:
                     "End that one with Ctrl-C first."
                 )
             shutil.rmtree(data)
+    for name in (TOKEN, BUNDLE, ECG, RECORD):
+        (folder / name).unlink(missing_ok=True)
     data.mkdir(mode=0o700)
     return folder

@@ -55,19 +55,18 @@ def _whole(scenario: Scenario, folder: Path, *, once: bool) -> list[Finding]:
         with connected(running.settings) as api:
             cast = register(api, scenario)
             results = _shown(scenario, running, cast, api, folder)
-        if not once:
-            _stay(running, cast, folder)
+        last = [] if once else [_stay(running, cast, folder)]
         processes = running.processes()
-    results.append(_ended(processes))
-    _say(f"  {results[-1].line}")
-    return results
+    last.append(_ended(processes))
+    _say(*(f"  {result.line}" for result in last))
+    return [*results, *last]
 
 
 def _shown(scenario: Scenario, running: Stage, cast: Cast, api: Api, folder: Path) -> list[Finding]:
     """Play, tell, check."""
     played = morning.play(scenario, running, cast, api)
     told = ask(api, f"{running.http}/fhir", cast.token, cast.patients, running.inspect)
-    _scene("The ledger's balance", story.balance(told))
+    _scene("The ledger's balance", story.balance(told, folder))
     _scene("What a client pulls", story.pulled(told, cast.patients[0], folder))
     _scene("The ECG on paper", story.ecg(told, folder))
     _scene("The way of one reading, and of one that was set aside", story.traces(api, played.accounts))
@@ -76,7 +75,7 @@ def _shown(scenario: Scenario, running: Stage, cast: Cast, api: Api, folder: Pat
     return results
 
 
-def _stay(running: Stage, cast: Cast, folder: Path) -> None:
+def _stay(running: Stage, cast: Cast, folder: Path) -> Finding:
     """Until Ctrl-C, or until something ends by itself."""
     write_private(folder / TOKEN, f"Authorization: Bearer {cast.token}\n")
     _scene("It stays up until Ctrl-C", (
@@ -86,10 +85,15 @@ def _stay(running: Stage, cast: Cast, folder: Path) -> None:
         f"try              curl -H @{folder / TOKEN} '{running.http}/fhir/Observation?patient={cast.patients[0]}'",
         f"and              CONSTANTES_DATA={folder / DATA} {_program()} device list",
     ))  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt):
+    what = "everything stayed up until it was asked to end"
+    try:
         while running.runs:
             time.sleep(_TURN_S)
-        _say(f"NOT ok  A part ended by itself. What was stored is safe. The words of all parts are in {running.log}.")
+    except KeyboardInterrupt:
+        return Finding(what)
+    return Finding(
+        what, "a part ended by itself", f"What was stored is safe. The words of all parts are in {running.log}."
+    )
 
 
 def _program() -> str:

@@ -79,7 +79,7 @@ MORNING = Scenario(
         Player("meter-3", "blood_pressure", "cuff", 2, "loses its network", 14, 1.0, 72,
                ("cut_network:0.1",), away_s=4.0),
     ),
-    record_faults=("cut:0.4",),
+    record_faults=("cut:0.5",),
     record_fails_at_s=7.0,
 )  # fmt: skip
 """Seeds are chosen so that each fault happens, and the network goes in the middle, once."""

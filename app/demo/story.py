@@ -1,7 +1,6 @@
 """What is told after the morning: balance, what a client pulls, the ECG on paper, the way of two readings.
 
-Comes in: what was asked, the folder for files. Goes out: lines, ``bundle.json`` and ``ecg.svg``. Refuses to know:
-checks.
+Comes in: what was asked, the folder for files. Goes out: lines, and files to open. Refuses to know: checks.
 """
 
 from __future__ import annotations
@@ -16,19 +15,21 @@ from app.demo import asked
 from app.demo.asked import Json, Told
 from app.demo.ecg_paper import Strip, draw
 from app.demo.evidence import Account
+from app.demo.folder import BUNDLE, ECG, RECORD
 from app.demo.tracing import is_tracing, leads
 
-BUNDLE, ECG = "bundle.json", "ecg.svg"
 _TRACE = "  {stage:<11} {at:<12} {outcome:<12} {reason}"
 
 
-def balance(told: Told) -> Iterator[str]:
-    """The ledger's balance, and how the record behaved."""
+def balance(told: Told, folder: Path) -> Iterator[str]:
+    """The ledger's balance, and how the record behaved; what it holds is written as it came."""
+    (folder / RECORD).write_bytes(told.held)
     names = ("received", "stored", "duplicate", "quarantined", "dismissed", "pending")
     yield "  ".join(f"{name} {told.balance[name]}" for name in names)
     sent = sum(int(one["puts"]) for one in told.sent)
     faults = ", ".join(f"{count} x {name}" for name, count in told.record_faults.items()) or "none"
-    yield f"The record holds {len(told.record)} resources; they were sent {sent} times. Its faults: {faults}."
+    yield f"The record holds {len(told.record)} resources, in {folder / RECORD}; they were sent {sent} times"
+    yield f"What the record did wrong: {faults}"
 
 
 def pulled(told: Told, patient: str, folder: Path) -> Iterator[str]:

@@ -54,7 +54,9 @@ class Board:
         if self._live is not None:
             self._live.stop()
         elif self._before is not None and kind is None:
-            Console(width=_PLAIN_WIDTH, highlight=False).print(drawn(self.scenario, self._before))
+            Console(file=self.console.file, width=_PLAIN_WIDTH, highlight=False).print(
+                drawn(self.scenario, self._before)
+            )
 
     def show(self, moment: Moment) -> None:
         """Show how it stands now."""

@@ -114,8 +114,8 @@ def _at_sites(type_: str, sites: Sequence[str]) -> list[Condition]:
     if type_ != "Patient":
         return [RESOURCE.c.site.in_(sites)]
     seen = RESOURCE.alias("seen")
-    # Positions begin at 1. Without naming them, and with all types in one question, SQLite takes the primary key and walks
-    # through every resource for every patient.
+    # Positions begin at 1. Without naming them, and with all types in one question, SQLite takes the primary key and
+    # walks through every resource for every patient.
     there = (seen.c.patient == RESOURCE.c.id, seen.c.position > 0, seen.c.site.in_(sites))
     return [_any(exists().where(seen.c.type == one, *there) for one in _OF_A_PATIENT)]
 

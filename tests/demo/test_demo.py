@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.folder import fresh
+from app.parts import CannotStart
+from app.sockets import InstanceLock
+
 ROOT = Path(__file__).parents[2]
 FAILING = """
 from dataclasses import replace
@@ -24,8 +28,8 @@ raise SystemExit(play(once=True, scenario=quick))
 
 def begun(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     """The demonstration, started in a folder of its own with settings that must not reach it."""
-    environment = os.environ | {"CONSTANTES_RECORD__URL": "http://127.0.0.1:9/fhir", "PYTHONPATH": str(ROOT)}
-    (tmp_path / ".env").write_text("CONSTANTES_RECORD__PATIENTS=lookup\n")
+    environment = os.environ | {"CONSTANTES_RECORDS__OTHER__URL": "http://127.0.0.1:9/fhir", "PYTHONPATH": str(ROOT)}
+    (tmp_path / ".env").write_text("CONSTANTES_NOT_A_SETTING=1\n")
     return subprocess.Popen(
         [sys.executable, *words], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True,
@@ -49,7 +53,7 @@ def _commands(folder: str) -> Iterator[str]:
     for entry in Path("/proc").iterdir():
         try:
             command = (entry / "cmdline").read_text().replace("\0", " ")
-            if entry.name.isdigit() and (os.readlink(entry / "cwd").startswith(folder) or folder in command):
+            if entry.name.isdigit() and ((entry / "cwd").readlink().is_relative_to(folder) or folder in command):
                 yield command
         except OSError:
             continue
@@ -69,7 +73,7 @@ def test_the_morning_is_played_checked_and_leaves_nothing_running(tmp_path: Path
     assert "meter-3: its network is gone" in said
     assert re.search(r"meter-3: its network is back; [1-9]", said)
     assert re.search(r"unit\.not_allowed /values/systolic/unit", said)
-    for name, mark in (("bundle.json", '"searchset"'), ("ecg.svg", 'data-lead="aVR"')):
+    for name, mark in (("bundle.json", '"searchset"'), ("ecg.svg", 'data-lead="aVR"'), ("record.ndjson", "}\n{")):
         assert mark in (tmp_path / "demo-output" / name).read_text()
     assert working_in(tmp_path) == []
 
@@ -89,15 +93,30 @@ def test_a_check_that_fails_is_said_and_gives_1(tmp_path: Path) -> None:
 
 @pytest.mark.faults
 @pytest.mark.timeout(120)
-def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
-    """Ctrl-C in the middle of the play ends it with 130, without a traceback, and no process is left."""
+@pytest.mark.parametrize("sent", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)], ids=["Ctrl-C twice", "TERM"])
+def test_it_can_be_stopped_at_any_time(tmp_path: Path, sent: tuple[signal.Signals, ...]) -> None:
+    """A signal in the middle of the play ends it with 130, without a traceback, and no process is left."""
     process = begun(tmp_path, "-m", "app", "demo")
     until_played = time.monotonic() + 60
     while not list(tmp_path.glob("demo-output/data/simulators/*.receipts")) and time.monotonic() < until_played:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    for number in sent:
+        os.killpg(process.pid, number)
+        time.sleep(0.1)  # as fast as a hand on the keyboard
     said = ended(process, 60)
     assert process.returncode == 130, said
     assert said.splitlines()[-1] == "Stopped. Everything that was started has ended."
     assert "Traceback" not in said
     assert working_in(tmp_path) == []
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    """While an installation runs on the folder's data, nothing in it is touched; afterwards it begins anew."""
+    (kept := fresh(tmp_path) / "data" / "ledger.sqlite").touch()
+    with InstanceLock(tmp_path / "data") as lock:
+        assert lock.take()
+        with pytest.raises(CannotStart, match="already"):
+            fresh(tmp_path)
+        assert kept.exists()
+    fresh(tmp_path)
+    assert not kept.exists()

@@ -40,7 +40,8 @@ def test_a_new_reading_is_stored_under_its_id(bench: Bench) -> None:
 def test_the_same_bytes_again_are_a_repeat(bench: Bench) -> None:
     """A repeat gets the verdict of its key, in a later batch and in the same one."""
     first, again = commit(bench, reading(1), reading(1))
-    assert isinstance(first, Kept) and isinstance(again, Kept)
+    assert isinstance(first, Kept)
+    assert isinstance(again, Kept)
     assert (first.repeat, again.repeat, again.outcome) == (False, True, Outcome.STORED)
     assert kept(bench, reading(1)) == again
 
@@ -78,7 +79,8 @@ def test_a_rejected_message_occupies_its_key(bench: Bench) -> None:
 def test_one_key_of_two_devices_is_two_readings(bench: Bench) -> None:
     """The device is part of the key."""
     first, second = commit(bench, reading(1), reading(1, device="bp-0002"))
-    assert isinstance(first, Kept) and isinstance(second, Kept)
+    assert isinstance(first, Kept)
+    assert isinstance(second, Kept)
     assert not second.repeat
     assert first.reading != second.reading
 

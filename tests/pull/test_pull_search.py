@@ -106,6 +106,16 @@ def test_dates_compare_as_intervals(four: Clinic, found: Search, date: str, expe
     assert "".join(found(f"Observation?date={date}")) == expected
 
 
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [("eq", ""), ("ne", "e"), ("gt", "e"), ("ge", "e"), ("lt", ""), ("le", ""), ("sa", "e"), ("eb", "")],
+)
+def test_an_interval_ends_before_the_next_one(clinic: Clinic, found: Search, prefix: str, expected: str) -> None:
+    """A reading at 05:00:00 to the microsecond is no part of the second before."""
+    clinic.append(feed.Version(observation("e", "2026-11-21T05:00:00.000000Z"), "p1"))
+    assert found(f"Observation?date={prefix}2026-11-21T04:59:59Z") == list(expected)
+
+
 def test_the_first_version_of_each_second_is_found_by_last_updated(four: Clinic, found: Search) -> None:
     """`_lastUpdated` compares with the time the feed took the version in, for every prefix."""
     at = "2026-11-21T08:00:0{}Z"  # p1 p2 d1 d2 at :01, a b c d at :02 to :05

@@ -46,7 +46,7 @@ def bench(kind: str, folder: Path) -> Iterator[Bench]:
         yield Bench(RelationalLedger(file), lambda device: register(file, device), lambda key: confirm(file, key))
 
 
-def body(seq: int = 0, systolic: Any = 128, **more: Any) -> dict[str, Any]:
+def body(seq: int = 0, systolic: object = 128, **more: object) -> dict[str, Any]:
     """A blood pressure as a device sends it."""
     pressures = {"systolic": systolic, "diastolic": 82}
     return {
@@ -60,7 +60,9 @@ def body(seq: int = 0, systolic: Any = 128, **more: Any) -> dict[str, Any]:
     }
 
 
-def raw(payload: bytes, device: str = "bp-0001", channel: Channel = Channel.READING, *, dup: bool = False) -> RawMessage:
+def raw(
+    payload: bytes, device: str = "bp-0001", channel: Channel = Channel.READING, *, dup: bool = False
+) -> RawMessage:
     """A message as it came."""
     return RawMessage(device, channel, payload, NOW, dup=dup)
 
@@ -70,7 +72,7 @@ def judged(payload: bytes, device: str = "bp-0001", *, dup: bool = False) -> Jud
     return judge(raw(payload, device, dup=dup), FACTS)
 
 
-def reading(seq: int = 0, systolic: Any = 128, device: str = "bp-0001", **more: Any) -> Judged:
+def reading(seq: int = 0, systolic: object = 128, device: str = "bp-0001", **more: object) -> Judged:
     """A judged blood pressure."""
     return judged(json.dumps(body(seq, systolic, **more)).encode(), device)
 
