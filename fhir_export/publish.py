@@ -103,6 +103,8 @@ def _keep_attributions(connection: Connection, found: Round, now: Instant) -> No
             "UPDATE attribution SET retracted_at = ? WHERE position = ? AND retracted_at IS NULL",
             [(now, position) for position in found.retracted],
         )
+        # Its last word came while it was on its way to somebody else.
+        connection.exec_driver_sql("DELETE FROM inbox WHERE position = ?", [(at,) for at in found.retracted])
     rows = [
         (position, a.attribution, a.patient, a.reading.timing.used, str(a.reading.timing.mark), now, None)
         for position, a in found.attributed

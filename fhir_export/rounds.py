@@ -76,7 +76,7 @@ class Builder:
         if not fresh and not due:
             return None
         taken, current = _attributions(connection, {*fresh, *_refs(due, "reading"), *_refs(due, "retraction")})
-        again, retracted = _in_order(due, current)
+        again, retracted = _in_order(due, taken)
         kept = accepted(connection, {*fresh, *again} - (current - retracted))
         names = {each.reading.key.device for each in kept}
         ground = _ground(connection, cursor, due, names)
@@ -194,14 +194,17 @@ def _refs(due: Sequence[_Due], wanted: str) -> set[int]:
     return {int(ref) for _, what, ref in due if what == wanted}
 
 
-def _in_order(due: Sequence[_Due], current: Collection[int]) -> tuple[set[int], set[int]]:
-    """Readings to be attributed, and attributed ones to be taken back; of one reading, the later word counts."""
+def _in_order(due: Sequence[_Due], taken: Collection[int]) -> tuple[set[int], set[int]]:
+    """Readings to be attributed, and those to be taken back first; of one reading, the later word counts.
+
+    Only what was given to somebody (``taken``) can be taken back.
+    """
     again: set[int] = set()
     retracted: set[int] = set()
     for _, what, ref in due:
         if what == "reading":
             again.add(int(ref))
-        elif what == "retraction" and int(ref) in current:
+        elif what == "retraction" and int(ref) in taken:
             retracted.add(int(ref))
             again.discard(int(ref))
     return again, retracted

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from ingest.reasons import Reason
@@ -75,6 +76,11 @@ class RawMessage:
         return self.hub or self.device
 
 
+@lru_cache(4096)  # asked for several times while a message is kept and answered
+def _reading_id(device: str, stream: str, seq: int) -> str:
+    return hashlib.sha256(f"constantes/v1|{device}|{stream}|{seq}".encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """Identity of a reading: (device, stream, seq), device contract section 3."""
@@ -86,8 +92,7 @@ class Key:
     @property
     def reading(self) -> str:
         """Reading id: first 32 hex digits of SHA-256 over ``constantes/v1|device|stream|seq`` (contract, section 3)."""
-        text = f"constantes/v1|{self.device}|{self.stream}|{self.seq}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return _reading_id(self.device, self.stream, self.seq)
 
 
 @dataclass(frozen=True, slots=True)

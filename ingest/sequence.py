@@ -38,6 +38,8 @@ class StreamState:
 
 def seen(state: StreamState, seq: int, limit: int = LIMIT) -> StreamState:
     """``seq`` came. A repeat, or one that was declared lost, changes nothing."""
+    if seq == state.highest + 1:  # nearly always; what follows would find the same
+        return StreamState(seq, state.missing, state.unclear)
     return _settle(state, seq, seq, limit)
 
 

@@ -189,7 +189,8 @@ class Batch:
             self.position, raw.received_at, str(raw.channel), raw.device, raw.hub, judged.sha, len(raw.payload),
             payload, stream, seq, str(outcome), reason and str(reason), pointer, first and first.position,
         )  # fmt: skip
-        self._rows["journal"].append((*row, journal_hash(row)))
+        kept = judged.sha if payload is raw.payload else payload and hashlib.sha256(payload).digest()
+        self._rows["journal"].append((*row, _journal_hash(row, kept)))
         self.position += 1
 
     def _store(self, reading: Reading) -> None:
@@ -226,7 +227,10 @@ def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[
 def journal_hash(row: Sequence[Any]) -> bytes:
     """The row hash of a journal row (without its last column): the payload counts by its own hash and length."""
     payload = row[7]
-    kept = None if payload is None else hashlib.sha256(payload).digest()
+    return _journal_hash(row, None if payload is None else hashlib.sha256(payload).digest())
+
+
+def _journal_hash(row: Sequence[Any], kept: bytes | None) -> bytes:
     return row_hash((*row[:7], kept, *row[8:14]))
 
 

@@ -38,7 +38,7 @@ ON CONFLICT (device, epoch) DO UPDATE SET synced = coalesce(excluded.synced, syn
 """
 _SETTLES = """
 INSERT INTO due (what, ref) SELECT 'reading', i.position FROM inbox i JOIN reading r ON r.position = i.position
-WHERE i.device = ? AND r.clock = ? AND i.why = 'time.unverified'
+WHERE i.device = ? AND r.clock = ? AND r.mark = 'unverified'
 """
 
 

@@ -97,7 +97,7 @@ def lines(url: str) -> list[dict[str, Any]]:
 def _observations(reading: Kept) -> list[tuple[str, Mapping[str, Any]]]:
     """The two Observations of a meter's reading: id, and its numbers by LOINC code."""
     values = json.loads(reading.payload, parse_float=Decimal)["values"]
-    pressures = {code: values[name]["value"] for name, code in _COMPONENTS.items()}
+    pressures = {code: values[name]["value"] for name, code in _COMPONENTS.items() if name in values}
     id_ = reading_id(reading)
     return [(f"{id_}-blood-pressure", pressures), (f"{id_}-heart-rate", {"8867-4": values["pulse"]["value"]})]
 

@@ -32,11 +32,14 @@ class TracedSource(MemorySource):
     def __init__(self, events: list[Event]) -> None:
         super().__init__()
         self.events, self.takes, self.stands = events, True, True
+        self.lasting: list[bytes] = []
 
-    def publish(self, sender: str, payload: bytes) -> bool:
+    def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:
         """See the port."""
         self.events.append(("answer", json.loads(payload)))
-        return self.takes and super().publish(sender, payload)
+        if lasting:
+            self.lasting.append(payload)
+        return self.takes and super().publish(sender, payload, lasting=lasting)
 
     def ack(self, taken: Sequence[Taken]) -> None:
         """See the port."""

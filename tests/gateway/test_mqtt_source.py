@@ -42,7 +42,7 @@ def test_marks_of_the_broker_are_passed_on() -> None:
     ]
 
 
-@pytest.mark.parametrize("topic", [b"constantes/v1/up/\xff/reading", b"\xed\xa0\x80", b"\x00", b"a/b"])
+@pytest.mark.parametrize("topic", [b"constantes/v1/up/\xff/reading", b"\xed\xa0\x80", b"", b"\x00", b"a/b"])
 def test_a_topic_that_is_no_text_does_not_end_the_network_thread(topic: bytes) -> None:
     """A topic that MQTT forbids comes as nobody's message, is acknowledged, and the next one arrives."""
     packets = [publish_packet(topic, b"strange", 1), publish_packet(READING, b"next", 2)]
@@ -123,6 +123,33 @@ def test_messages_of_a_lost_connection_are_forgotten() -> None:
         assert source.take(10, 0) == []
         source.ack([message])
         until(lambda: broker.acked == [1], "it is acknowledged")
+
+
+def test_only_a_lasting_answer_waits_for_the_connection() -> None:
+    """Without a connection a receipt is not taken for sending, a lasting answer is, and goes out on the next one."""
+    with ScriptedBroker().running() as broker, source_of(broker.account()) as source:
+        until(source.connected, "the subscription")
+        assert source.publish("bp-0001", b"at once")
+        until(lambda: broker.published == [b"at once"], "it arrives")
+        broker.connack = 5
+        broker.hang_up()
+        until(lambda: source.problem is not None, "the next try, refused")
+        assert not source.publish("bp-0001", b"receipt")
+        assert source.publish("bp-0001", b"lasting", lasting=True)
+        broker.connack = 0
+        until(lambda: len(broker.published) == 2, "the connection after it")
+        assert broker.published == [b"at once", b"lasting"]
+
+
+def test_answers_leave_before_the_acknowledgements_that_follow_them() -> None:
+    """A device may be told twice, but a message is not gone from the broker before its receipt is on its way."""
+    with ScriptedBroker(packets=[publish_packet(READING, b"1", 1)]).running() as broker:
+        with source_of(broker.account()) as source:
+            taken_now = take(source, 1)
+            source.publish("bp-0001", b"receipt")
+            source.ack(taken_now)
+            until(lambda: broker.acked == [1], "the acknowledgement")
+            assert broker.published == [b"receipt"]
 
 
 def test_closing_while_the_broker_is_away_takes_no_time() -> None:

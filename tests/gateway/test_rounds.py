@@ -135,6 +135,17 @@ def test_a_hub_is_told_for_its_device(turn: Turn) -> None:
     assert (asked["device"], told["receipts"][0]["device"]) == (DEVICE, DEVICE)
 
 
+def test_what_nobody_would_ask_for_again_is_sent_to_last(turn: Turn) -> None:
+    """Unlike a receipt, which the device's repeat brings again, neither kind may be lost on its way."""
+    turn.commit(hello(wants_record=True), reading(0), reading(5))
+    turn.confirm(0)
+    turn.desk.now = NOW + GRACE + 1
+    turn.rounds.ask_again()
+    turn.rounds.confirm()
+    assert turn.desk.source.lasting == [payload for _, payload in turn.desk.source.sent]
+    assert len(turn.desk.source.lasting) == 2
+
+
 def test_the_rounds_go_on_after_a_ledger_that_was_away(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
     """``run`` asks again until told to stop."""
     monkeypatch.setattr(module, "_CONFIRM_EVERY_S", 0.01)

@@ -54,10 +54,14 @@ FROM reading r
 # Most of what happens concerns one device, one clock and a few minutes: only then do things get in each other's way.
 device_names = st.sampled_from([*DEVICES[:1] * 3, *DEVICES])
 patient_names = st.sampled_from(PATIENTS)
-seqs = st.integers(0, 12)
+seqs = st.integers(0, 40)
 minutes = st.integers(0, 6)
 epochs = st.sampled_from([0, 0, 7])
 sizes = st.sampled_from([1, 2, 50])
+readings = st.tuples(
+    seqs, minutes, epochs, st.sampled_from([120, 120, 140, 999]), st.sampled_from([False, False, False, True])
+)
+"""seq, minute, clock epoch, systolic pressure (999 is impossible), whether it is a test."""
 
 
 @dataclass
@@ -121,6 +125,8 @@ class EachVersionOnce(RuleBasedStateMachine):
             person = Patient(name, "EXEMPLE-FICTIF", ("Camille",), "1970-01-01", "unknown", test=True)
             self.write(lambda c, person=person: people.add(c, person, self.now))
         self.commit(*(Told(name, self.now, "a1b2c3d4", STREAM, 0, epoch=0, synced=True) for name in DEVICES))
+        first = Assignment("first", DEVICES[0], "p1", instant(1), instant(5))
+        self.write(lambda connection: assignments.assign(connection, first, self.now))
         self.start_publisher()
 
     @property
@@ -182,12 +188,14 @@ class EachVersionOnce(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what devices do
 
-    @rule(
-        device=device_names, seq=seqs, minute=minutes, epoch=epochs, systolic=st.sampled_from([120, 120, 140, 999]),
-        test=st.sampled_from([False, False, False, True]),
-    )  # fmt: skip
-    def measure(self, device: str, seq: int, minute: int, epoch: int, systolic: int, test: bool) -> None:  # noqa: FBT001, PLR0913 - drawn
-        """A new reading, or another one under the same key; sometimes impossible, sometimes a test."""
+    @rule(device=device_names, sent=st.lists(readings, min_size=1, max_size=4))
+    def measure(self, device: str, sent: list[tuple[int, int, int, int, bool]]) -> None:
+        """New readings, or others under the same key; sometimes impossible, sometimes a test."""
+        for seq, minute, epoch, systolic, test in sent:
+            self.take(device, seq, minute, epoch, systolic, test=test)
+
+    def take(self, device: str, seq: int, minute: int, epoch: int, systolic: int = 120, *, test: bool = False) -> None:
+        """The gateway takes one reading."""
         more: dict[str, Any] = {"taken_at": at(minute), "clock": epoch} | ({"flags": ["test"]} if test else {})
         payload = json.dumps(body(seq, systolic, **more)).encode()
         known = self.sent[device, seq]
@@ -236,6 +244,7 @@ class EachVersionOnce(RuleBasedStateMachine):
             with suppress(Conflict, Unfit):
                 self.write(lambda connection, each=each: assignments.end(connection, each.assignment, instant(minute)))
 
+    @precondition(lambda self: any(self.standing.values()))
     @rule(data=st.data(), again=st.booleans())
     def take_back(self, data: st.DataObject, again: bool) -> None:  # noqa: FBT001 - drawn
         """A published reading was wrong; or it is to be attributed anew."""
@@ -263,14 +272,14 @@ class EachVersionOnce(RuleBasedStateMachine):
         self, most: int, device: str, patient: str, minute: int, epoch: int, what: int, seq: int
     ) -> None:
         """Something happens between what the publisher sees and what it writes."""
-        self.measure(device, seq, minute, epoch, 120, test=False)
+        self.take(device, seq, minute, epoch)
         happens: list[Callable[[], object]] = [
             lambda: self.assign(device, patient, minute, 99),
             lambda: self.take_away(device, minute),
             lambda: self.hello(device, epoch, synced=True, firmware="3"),
             lambda: self.echo(device, epoch, 5),
             lambda: self.made(self.file).step(most),
-            lambda: self.measure(device, seq + 1, minute, epoch, 120, test=False),
+            lambda: self.take(device, seq + 1, minute, epoch),
         ]
         self.made(between(self.file, before=happens[what])).step(most)
 
@@ -279,11 +288,18 @@ class EachVersionOnce(RuleBasedStateMachine):
         patient=patient_names, minute=minutes, seq=seqs,
     )  # fmt: skip
     def crash(  # noqa: PLR0913 - drawn
-        self, most: int, where: str, restart: bool, device: str, patient: str, minute: int, seq: int  # noqa: FBT001 - drawn
+        self,
+        most: int,
+        where: str,
+        restart: bool,
+        device: str,
+        patient: str,
+        minute: int,
+        seq: int,  # noqa: FBT001 - drawn
     ) -> None:
         """A round is cut off; the process starts again on what is on disk, or goes on."""
         self.assign(device, patient, minute, 2)
-        self.measure(device, seq, minute, 0, 120, test=False)
+        self.take(device, seq, minute, 0)
         with suppress(Cut):
             self.made(between(self.file, **{where: cut})).step(most)
         if restart:
@@ -417,7 +433,7 @@ class EachVersionOnce(RuleBasedStateMachine):
 
 EachVersionOnce.TestCase.settings = settings(
     phases=[Phase.generate],
-    max_examples=int(os.environ.get('N', '40')),
+    max_examples=int(os.environ.get("N", "40")),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -199,6 +199,8 @@ class ScriptedBroker:
     tries: int = 0
     acked: list[int] = field(default_factory=list)
     """Packet ids that were acknowledged."""
+    published: list[bytes] = field(default_factory=list)
+    """Payloads that came from the client."""
     _connections: list[socket.socket] = field(default_factory=list)
 
     def hang_up(self) -> None:
@@ -237,21 +239,28 @@ class ScriptedBroker:
         with connection, contextlib.suppress(OSError, EOFError):
             stream = connection.makefile("rb")
             while True:
-                kind, body = _packet(stream.read)
-                for answer in self._answers(kind, body):
+                kind, flags, body = _packet(stream.read)
+                for answer in self._answers(kind, flags, body):
                     connection.sendall(answer)
                 if kind == 1 and self.connack:
                     return
 
-    def _answers(self, kind: int, body: bytes) -> Sequence[bytes]:
+    def _answers(self, kind: int, flags: int, body: bytes) -> Sequence[bytes]:
         if kind == 1:  # CONNECT; packet types: MQTT 3.1.1 section 2.2.1
             self.tries += 1
             return [bytes([0x20, 2, 0, self.connack])]
         if kind == 8:  # SUBSCRIBE
             return [bytes([0x90, 3, *body[:2], self.suback]), *self.packets]
+        if kind == 3:  # PUBLISH
+            return self._publish(flags >> 1 & 3, body)
         if kind == 4:  # PUBACK
             self.acked.append(int.from_bytes(body[:2]))
         return [b"\xd0\x00"] if kind == 12 else []  # PINGREQ
+
+    def _publish(self, qos: int, body: bytes) -> Sequence[bytes]:
+        start = 2 + int.from_bytes(body[:2])
+        self.published.append(body[start + 2 if qos else start :])
+        return [b"\x40\x02" + body[start : start + 2]] if qos else []
 
 
 def publish_packet(topic: bytes, payload: bytes, mid: int, *, dup: bool = False, retain: bool = False) -> bytes:
@@ -267,7 +276,8 @@ def nobody() -> Account:
     return Account(LOOPBACK, free_port(), "gateway", "secret", "gateway-alone")
 
 
-def _packet(read: Callable[[int], bytes]) -> tuple[int, bytes]:
+def _packet(read: Callable[[int], bytes]) -> tuple[int, int, bytes]:
+    """Type, flags and the rest of a packet."""
     head = read(1)
     if not head:
         raise EOFError
@@ -277,4 +287,4 @@ def _packet(read: Callable[[int], bytes]) -> tuple[int, bytes]:
         length |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:
-            return head[0] >> 4, read(length)
+            return head[0] >> 4, head[0] & 15, read(length)
