@@ -42,7 +42,7 @@ demo: setup ## a morning at a health centre; ONCE=1 plays it, checks it and ends
 	$(BIN)/constantes demo $(if $(ONCE),--once)
 
 bench: setup ## the workloads, as one table with ratios
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --write
 
 # ---------------------------------------------------------------- checks
 
@@ -62,7 +62,8 @@ test-validator: setup-dev ## the tests that ask the offline FHIR validator
 	$(PYTEST) -m validator
 
 validate: setup ## the offline FHIR validator over every case folder and a demo run
-	$(BIN)/python scripts/validate.py --cases tests/cases --demo $(BIN)/constantes
+	$(BIN)/constantes demo --once
+	$(BIN)/python -m scripts.validate tests/cases demo-output/record.ndjson
 
 lint: setup-dev ## ruff: rules and format
 	$(BIN)/ruff check .
