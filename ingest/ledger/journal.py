@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
@@ -38,10 +39,11 @@ _COLUMNS = {
     "measurement": 7,
     "recording": 7,
 }
-_INSERT = {
-    table: f"INSERT INTO {table} VALUES ({', '.join('?' * n)})"  # noqa: S608 - the names are the ones above
-    for table, n in _COLUMNS.items()
-}
+_INSERT = {table: f"INSERT INTO {table} VALUES " for table in _COLUMNS}
+_ROW = {table: f"({', '.join('?' * n)})" for table, n in _COLUMNS.items()}
+_TOGETHER = 64
+"""Rows in one statement. The driver lets go of the interpreter's lock once a statement: row by row, under load, the
+writer would stand in line for the lock again after each of them."""
 
 _BY_KEY = """
 SELECT k.position, j.sha, j.outcome, j.reason, j.pointer,
@@ -115,9 +117,17 @@ class Batch:
     def save(self) -> None:
         """Write everything gathered."""
         for table, rows in self._rows.items():
-            if rows:
-                self.connection.exec_driver_sql(_INSERT[table], rows)
+            self._insert(table, rows)
         self.streams.save()
+
+    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        whole = len(rows) - len(rows) % _TOGETHER
+        for start in range(0, whole, _TOGETHER):
+            values = ", ".join([_ROW[table]] * _TOGETHER)
+            flat = tuple(chain.from_iterable(rows[start : start + _TOGETHER]))
+            self.connection.exec_driver_sql(_INSERT[table] + values, flat)
+        if rows[whole:]:
+            self.connection.exec_driver_sql(_INSERT[table] + _ROW[table], rows[whole:])
 
     # ------------------------------------------------------------ known already?
 

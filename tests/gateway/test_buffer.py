@@ -55,8 +55,11 @@ def test_bytes_are_given_back() -> None:
     buffer.take(9, 0, 0)
     buffer.put(3, 2)
     buffer.clear()
-    buffer.put(4, 2)
-    assert buffer.take(9, 0, 0) == [4]
+    buffer.put(4, 1)
+    thread = threading.Thread(target=buffer.put, args=(5, 1), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert buffer.take(9, 0, 0) == [4, 5]
 
 
 def test_an_item_larger_than_the_buffer_passes_alone() -> None:

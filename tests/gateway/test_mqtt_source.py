@@ -143,13 +143,13 @@ def test_only_a_lasting_answer_waits_for_the_connection() -> None:
 
 def test_answers_leave_before_the_acknowledgements_that_follow_them() -> None:
     """A device may be told twice, but a message is not gone from the broker before its receipt is on its way."""
-    with ScriptedBroker(packets=[publish_packet(READING, b"1", 1)]).running() as broker:
-        with source_of(broker.account()) as source:
-            taken_now = take(source, 1)
-            source.publish("bp-0001", b"receipt")
-            source.ack(taken_now)
-            until(lambda: broker.acked == [1], "the acknowledgement")
-            assert broker.published == [b"receipt"]
+    packets = [publish_packet(READING, b"1", 1)]
+    with ScriptedBroker(packets=packets).running() as broker, source_of(broker.account()) as source:
+        found = take(source, 1)
+        source.publish("bp-0001", b"receipt")
+        source.ack(found)
+        until(lambda: broker.acked == [1], "the acknowledgement")
+        assert broker.published == [b"receipt"]
 
 
 def test_closing_while_the_broker_is_away_takes_no_time() -> None:

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import receipts
@@ -141,6 +141,7 @@ POINTERS = st.lists(st.from_regex(r"\A[A-Za-z0-9_.-]{1,64}\Z"), max_size=200).ma
 
 
 @given(st.sampled_from(sorted(REGISTRY)), POINTERS, st.booleans())
+@example(Reason.NUMBER_OUT_OF_RANGE, "/" + "/".join(["n" * 64] * 200), True)  # noqa: FBT003 - as drawn
 def test_any_receipt_fits_into_the_smallest_message(reason: Reason, pointer: str, repeat: bool) -> None:  # noqa: FBT001 - drawn
     """However deep the fault lies, the receipt fits into the 1,024 bytes of a device that named no other length."""
     key = Key("d" * 63, STREAM, 2**53 - 1)
