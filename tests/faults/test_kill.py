@@ -1,7 +1,12 @@
-"""kill -9 at random moments: of the gateway, of the broker, of the office, of everything at once.
+"""kill -9 in the middle of bursts: of the gateway, of the broker, of the office, of everything at once.
 
 Sizes come from the environment: KILL_READINGS and KILL_COUNT (2,000 and 6 when absent; the full run has 20,000 and
 20), KILL_SEED repeats a run's moments.
+
+These tests can fail. With `self._source.ack(taken)` moved from the end of `Consumer._answer` into `Consumer._submit`,
+ahead of the commit, the second test found 62 of 1,992 readings missing from the ledger (seed 1, 3 kills); the first
+passed, because a device that waits for its receipt repeats what was lost. With the receipts moved there as well, both
+failed: 235 of 2,030 and 173 of 1,992 readings were missing.
 """
 
 from __future__ import annotations
@@ -9,29 +14,20 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulators import simulate
-from simulators.devices.client import Device
-from simulators.devices.clock import DeviceClock
-from simulators.devices.connection import Endpoint
-from simulators.devices.kinds import identity
-from simulators.devices.outbox import Outbox, issued
-from simulators.devices.tally import Manner
-from simulators.faults import Misbehaviour
+from simulators.devices.outbox import issued
 from simulators.record import process as record
-from tests.faults.installation import ROOT, Installation, until
+from tests.faults.asking import Asking
+from tests.faults.bursts import Bursts, measuring
+from tests.faults.installation import Installation, until
 from tests.faults.oracle import check_ledger, check_record, fired, in_record
 from tests.faults.trusting import Trusting
 
@@ -39,8 +35,9 @@ READINGS = int(os.environ.get("KILL_READINGS", "2000"))
 KILLS = int(os.environ.get("KILL_COUNT", "6"))
 SEED = int(os.environ.get("KILL_SEED", "1"))
 DEVICES = 10
-ASKING = 40  # readings of the one device that asks for the record's confirmation
-_EVERY_S = 6.0  # between two kills, on average
+ASKING = 5 * KILLS  # readings of the one device that asks for the record's confirmation, one a second
+_LONGEST_PAUSE_S = 4.0  # between a kill and the next burst: often shorter than what was killed needs to be back
+_PATIENCE_S = 60.0
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300 + 60 * KILLS)]
 
@@ -58,32 +55,26 @@ def test_each_reading_is_kept_and_delivered_once_whatever_is_killed(site: Instal
     with record.running(faults=["cut:0.15"], seed=SEED) as held:
         site.settings |= {"RECORD__URL": held.base, "RECORD__PATIENTS": "write"}
         secrets = site.register(DEVICES + 1)
-        asking, secret = secrets.popitem()
+        asking = Asking(site.url, *secrets.popitem(), tmp_path / "asking.outbox", ASKING, 1.0)
         site.start()
-        with _load(site, secrets, tmp_path) as load, _asking(site, asking, secret, tmp_path) as asked:
-            killed = _kill(site, chance)
-            told = load()
-            report = asked()
-        assert told["unanswered"] == 0, told
-        everything = [*issued(tmp_path / "load.outbox"), *issued(tmp_path / "asking.outbox")]
+        with measuring(site, secrets, tmp_path / "outbox") as crowd, asking.running(30.0) as asked:
+            killed = _kill(site, crowd, chance)
+            receipts = crowd.finish(_PATIENCE_S)
+            tally = asked().tally
+        everything = [*issued(tmp_path / "outbox"), *issued(tmp_path / "asking.outbox")]
         assert len(everything) == READINGS + ASKING
-        assert report.answered, report.tally
-        assert len(report.tally.stored) == ASKING
-        _wait_for(lambda: in_record(held.inspect) >= 2 * len(everything), 30 + READINGS / 50)
-        unconfirmed, asked_again = _ask_again(site, asking, secret, tmp_path / "asking.outbox", report)
+        assert len(tally.stored) == ASKING
+        _wait(lambda: in_record(held.inspect) >= 2 * len(everything), _PATIENCE_S + READINGS / 50)
+        unconfirmed = tally.stored - tally.in_record
+        confirmed_again = asking.again(unconfirmed, _PATIENCE_S)
         assert site.stop() == 0
         balance = check_ledger(site, everything)
-        delivered = check_record(held.inspect, everything) | {"cut": fired(held.inspect, "cut")}
-        assert delivered["cut"] > 0
-        assert not unconfirmed, f"{len(unconfirmed)} readings in the record were not confirmed to their device"
+        delivered = check_record(held.inspect, everything) | {"answers cut": fired(held.inspect, "cut")}
+    assert delivered["answers cut"] > 0
+    assert unconfirmed == confirmed_again, "readings in the record were not confirmed to the device that asked"
     assert "Traceback" not in site.words
-    _show(
-        kills=killed,
-        load=told,
-        confirmed={"at once": len(report.tally.in_record), "asked again": len(asked_again)},
-        balance=balance,
-        record=delivered,
-    )
+    confirmed = {"at once": len(tally.in_record), "asked again": len(confirmed_again)}
+    _show(kills=killed, receipts=receipts, confirmed=confirmed, balance=balance, record=delivered)
 
 
 def test_what_the_broker_took_arrives_although_the_gateway_is_killed(site: Installation) -> None:
@@ -101,7 +92,7 @@ def test_what_the_broker_took_arrives_although_the_gateway_is_killed(site: Insta
         _burst(site, devices, READINGS // rounds, chance)
     taken = [reading for device in devices for reading in device.taken]
     assert len(taken) == sum(device.made for device in devices)
-    _wait_for(lambda: _stored(site) >= len(taken), 30.0)
+    _wait(lambda: _stored(site) >= len(taken), _PATIENCE_S / 2)
     for device in devices:
         device.close()
     assert site.stop() == 0
@@ -110,85 +101,23 @@ def test_what_the_broker_took_arrives_although_the_gateway_is_killed(site: Insta
     _show(kills={"gateway": rounds}, taken=len(taken), balance=balance)
 
 
-def _kill(site: Installation, chance: random.Random) -> Counter[str]:
-    """Kill so many times at random moments, every victim once in each round."""
+def _kill(site: Installation, crowd: Bursts, chance: random.Random) -> Counter[str]:
+    """Kill so many times, each at a random moment of a burst, every victim once in each round."""
     rounds = -(-KILLS // len(VICTIMS))
     order = [victim for _ in range(rounds) for victim in chance.sample(list(VICTIMS), len(VICTIMS))][:KILLS]
-    for victim in order:
-        time.sleep(chance.uniform(0.5, 2 * _EVERY_S - 0.5))
+    for place, victim in enumerate(order):
+        time.sleep(chance.uniform(0, _LONGEST_PAUSE_S))
+        count = READINGS * (place + 1) // KILLS - READINGS * place // KILLS
+        moment = crowd.answered + chance.randrange(count * 9 // 10)
+        crowd.more(count)
+        until(lambda: crowd.answered >= moment, "the burst is being answered", _PATIENCE_S, 0.001)  # noqa: B023
         VICTIMS[victim](site)
     return Counter(order)
 
 
-@contextmanager
-def _load(site: Installation, secrets: dict[str, str], folder: Path) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Run the crowd of meters beside the kills; what is given waits for its end and returns its account."""
-    listed = folder / "devices.json"
-    listed.write_text(json.dumps([{"device": name, "secret": secret} for name, secret in secrets.items()]))
-    command = [sys.executable, "-m", "simulators.load", f"--url={site.url}", f"--devices={listed}", "--durable"]
-    command += [f"--outbox={folder / 'load.outbox'}", f"--count={READINGS}", "--repeat-s=10", "--deadline-s=90"]
-    command += [f"--rate={READINGS / (KILLS * _EVERY_S)}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            yield lambda: json.loads(running.communicate()[0])
-        finally:
-            running.terminate()
-
-
-@contextmanager
-def _asking(site: Installation, device: str, secret: str, folder: Path) -> Iterator[Callable[[], simulate.Report]]:
-    """Run one meter that waits for the record's confirmation of each reading."""
-    task = simulate.Simulation(
-        "blood_pressure",
-        site.url,
-        device,
-        secret,
-        rate=ASKING / (KILLS * _EVERY_S),
-        count=ASKING,
-        outbox=folder / "asking.outbox",
-        deadline_s=KILLS * _EVERY_S + 60,
-        awaits_record=True,
-    )
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(simulate.run, task, stop)
-        try:
-            yield running.result
-        finally:
-            stop.set()
-
-
-def _ask_again(
-    site: Installation, device: str, secret: str, outbox: Path, report: simulate.Report
-) -> tuple[set[str], set[str]]:
-    """Offer the readings whose confirmation was lost again, until each has come; return those still missing, and all.
-
-    A confirmation goes to a device once; one that was away then, or whose broker was killed, repeats the reading
-    (device contract, section 3).
-    """
-    missing = report.tally.stored - report.tally.in_record
-    kept = Outbox(outbox, marks=True)
-    again = Device(
-        Endpoint.of(site.url, device, secret),
-        identity("blood_pressure", device, asks_record=True),
-        kept,
-        DeviceClock(),
-        Misbehaviour((), 0),
-        Manner(repeat_s=3.0),
-    )
-    kept.hold_again(device)
-    end = time.monotonic() + 30
-    while not missing <= again.tally.in_record and time.monotonic() < end:
-        again.step(0.05)
-    again.close()
-    kept.close()
-    return missing - again.tally.in_record, missing
-
-
 def _burst(site: Installation, devices: list[Trusting], count: int, chance: random.Random) -> None:
     """Publish as fast as the broker takes it, kill the gateway in the middle, and wait until it is back."""
-    before = sum(len(device.taken) for device in devices)
-    moment = before + chance.randint(count // 10, count * 9 // 10)
+    moment = _taken(devices) + chance.randint(count // 10, count * 9 // 10)
     for device in devices:
         device.publish(count // len(devices))
     until(lambda: _taken(devices) >= moment, "the burst is under way", pause_s=0.001)
@@ -203,15 +132,15 @@ def _taken(devices: list[Trusting]) -> int:
     return sum(len(device.taken) for device in devices)
 
 
-def _wait_for(condition: Callable[[], bool], patience_s: float) -> None:
-    """Wait; what is missing then is counted by what is checked next."""
-    with suppress(TimeoutError):
-        until(condition, "everything has arrived", patience_s, 0.2)
-
-
 def _stored(site: Installation) -> int:
     with site.api() as api:
         return int(api.get("/ledger/balance")["stored"])
+
+
+def _wait(condition: Callable[[], bool], patience_s: float) -> None:
+    """Wait; what is missing then is counted by what is checked next."""
+    with suppress(TimeoutError):
+        until(condition, "everything has arrived", patience_s, 0.2)
 
 
 def _show(**figures: Any) -> None:  # noqa: ANN401 - whatever can be written as JSON

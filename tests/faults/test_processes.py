@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from app.parts import only_one
 from simulators import load
 from simulators.devices.outbox import issued
-from tests.faults.installation import ROOT, Installation, runs, until
+from tests.faults.installation import READY, ROOT, Installation, runs, until
 from tests.faults.oracle import check_ledger
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
@@ -162,7 +163,7 @@ def test_without_its_broker_the_gateway_says_so_and_tries_on(site: Installation)
     told = site.told("gateway")
     assert told is not None
     assert not told.ready
-    assert told.problem == "the broker does not answer"
+    assert told.problem == "the broker cannot be reached"
     assert told.pid == site.pids()["gateway"]
     assert not site.is_ready()
     with socket.create_server(("127.0.0.1", site.mqtt)) as door:
@@ -171,7 +172,7 @@ def test_without_its_broker_the_gateway_says_so_and_tries_on(site: Installation)
         line.close()
     assert process.poll() is None
     assert "is ready" not in site.words
-    assert "the broker does not answer" in site.words
+    assert "the broker cannot be reached" in site.words
     assert site.stop() == 0
     assert "Traceback" not in site.words
 
@@ -186,6 +187,19 @@ def test_a_killed_installation_starts_again_at_once(site: Installation) -> None:
         assert killed is not None
         assert killed.wait() == -signal.SIGKILL
         assert not set(pids.values()) & set(site.pids().values())
+    assert site.stop() == 0
+
+
+def test_a_part_that_is_slow_to_die_is_waited_for(site: Installation) -> None:
+    """A gateway of before that lets go within 3 s delays the start; one that stays is named, and nothing is started."""
+    with only_one(site.data, "gateway"):
+        code, words = _run(site)
+        assert code == 1
+        assert f"Constantes already runs on {site.data} (gateway)" in words
+        process = site.begin()
+        time.sleep(2.5)
+        assert process.poll() is None
+    until(lambda: READY in site.words, "it is ready")
     assert site.stop() == 0
 
 
