@@ -77,10 +77,9 @@ def append(connection: Connection, versions: Sequence[Version], now: Instant) ->
     feed: list[tuple[Any, ...]] = []
     for version in versions:
         position += 1
-        number = numbers[version.key] = numbers.get(version.key, 0) + 1
-        row = (
-            position, *version.key, number, at, version.patient, version.device, version.reading, version.content,
-        )  # fmt: skip
+        key = version.key
+        number = numbers[key] = numbers.get(key, 0) + 1
+        row = (position, *key, number, at, version.patient, version.device, version.reading, version.content)
         feed.append((*row, feed_hash(row)))
         done.append(Appended(position, number, version))
     if done:

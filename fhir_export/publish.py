@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from fhir_export.destinations import Dispatch
 from fhir_export.feed import append
 from fhir_export.model import Deployment
+from fhir_export.referred import Referred
 from fhir_export.rounds import CURSOR_NAME, Builder, Round, stands
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import LedgerFile
@@ -43,7 +44,7 @@ class Publisher:
         disciplined: bool,
     ) -> None:
         self._file, self._dispatch, self._now = file, dispatch, now
-        self._builder = Builder(deployment, disciplined)
+        self._builder = Builder(deployment, disciplined, Referred(deployment))
         self.problem: str | None = None
 
     def run(self, stop: Event, published: Callable[[], None] = lambda: None) -> None:

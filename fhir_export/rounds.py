@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Select, func, select
 
 from fhir_export import mapping
 from fhir_export.feed import Version
-from fhir_export.model import Deployment, NotFhir, Resource, decode, encode, validated
+from fhir_export.model import Deployment, NotFhir, Resource, decode, validated
+from fhir_export.referred import Noun, Referred, refers_to
 from ingest.clock import judge_time
 from ingest.ledger.readings import Accepted, accepted
 from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, FEED, READING, RESOURCE
@@ -66,6 +67,7 @@ class Builder:
 
     deployment: Deployment
     disciplined: bool
+    referred: Referred
 
     def look(self, connection: Connection, most: int) -> Round | None:
         """The next ``most`` readings of the journal and rows of ``due``, built; None when there is neither."""
@@ -80,10 +82,10 @@ class Builder:
         kept = accepted(connection, {*fresh, *again} - (current - retracted))
         names = {each.reading.key.device for each in kept}
         ground = _ground(connection, cursor, due, names)
-        found = Round(ground, fresh[-1] if fresh else cursor, len(kept) + len(due), retracted=tuple(sorted(retracted)))
+        found = Round(ground, fresh[-1] if fresh else cursor, len(fresh) + len(due), retracted=tuple(sorted(retracted)))
         known = devices.find(connection, names | {ref for _, what, ref in due if what == "device"})
         decided = list(self._decide(ground, kept, known))
-        refused = self._registry(connection, found, decided, known)
+        refused = self._refer(connection, found, decided, known)
         # Before what takes its place: nobody ever sees two Observations of one reading that both stand.
         found.versions += _taken_back(connection, retracted)
         for each, who, timing in decided:
@@ -121,36 +123,22 @@ class Builder:
         except Rejected:
             return kept
 
-    def _registry(
+    def _refer(
         self, connection: Connection, found: Round, decided: Sequence[_Decided], known: Mapping[str, Device]
     ) -> set[str]:
-        """Append patients and devices that changed or are new here; returns the ids of those that are no FHIR."""
+        """Append patients and devices that are due or referred to, where they changed; those that cannot be told."""
         due = found.ground.due
         used = [(who, each.reading.key.device) for each, who, _ in decided if not isinstance(who, Doubt)]
-        wanted = {who for who, _ in used} | {ref for _, what, ref in due if what == "patient"}
+        persons = {who for who, _ in used} | {ref for _, what, ref in due if what == "patient"}
         named = {device for _, device in used} | {ref for _, what, ref in due if what == "device"}
-        made: list[tuple[str, Resource, str | None]] = [
-            (id_, mapping.patient_resource(person, self.deployment), None)
-            for id_, person in people.find(connection, wanted).items()
-        ]
-        made += [
-            (id_, mapping.device_resource(device, self.deployment), device.site)
-            for id_, device in known.items()
-            if id_ in named
-        ]
-        bodies = _newest(connection, [resource for _, resource, _ in made])
-        refused: set[str] = set()
-        for id_, resource, site in made:
-            try:
-                if bodies.get(resource.reference) != encode(resource):
-                    found.versions.append(Version(validated(resource), site=site))
-            except NotFhir:
-                refused.add(id_)
+        nouns: list[Noun] = [*people.find(connection, persons).values()]
+        nouns += [device for name, device in known.items() if name in named]
+        found.versions, refused = self.referred.versions(connection, nouns)
         return refused
 
-    def _map(self, found: Round, each: Accepted, attributed: Attributed, refused: Collection[str]) -> None:
+    def _map(self, found: Round, each: Accepted, attributed: Attributed, refused: set[str]) -> None:
         who, device = attributed.patient, attributed.device
-        built = None if who in refused or device.device in refused else self._observations(attributed)
+        built = None if refused & refers_to(who, device.device) else self._observations(attributed)
         if built is None:
             found.doubtful.append((each, MAPPING_REFUSED))
             return
@@ -233,16 +221,3 @@ def _taken_back(connection: Connection, positions: Collection[int]) -> Iterator[
         if resource.body["status"] != "entered-in-error":
             wrong = Resource.of(mapping.entered_in_error(resource.body))
             yield Version(wrong, patient, device, site, reading)
-
-
-def _newest(connection: Connection, resources: Sequence[Resource]) -> dict[str, bytes]:
-    """The bytes of the newest version of each of these that has one, by reference."""
-    ids: dict[str, list[str]] = {}
-    for resource in resources:
-        ids.setdefault(resource.type, []).append(resource.id)
-    newest = select(RESOURCE.c.id, FEED.c.body).join_from(RESOURCE, FEED, FEED.c.position == RESOURCE.c.position)
-    return {
-        f"{type_}/{id_}": body
-        for type_, wanted in ids.items()
-        for id_, body in connection.execute(newest.where(RESOURCE.c.type == type_, RESOURCE.c.id.in_(wanted)))
-    }

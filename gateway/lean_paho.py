@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 
+from ingest.noun import noun
+
 _CHUNK = 65_536
 _PUBACK = struct.Struct("!BBH")  # MQTT 3.1.1 section 3.4
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Arrival:
     """A message as it came: the topic's bytes, which need not be UTF-8, and the flags of MQTT 3.1.1 section 3.3.1."""
 

@@ -7,13 +7,13 @@ Every implementation passes the suite in ``tests/gateway/test_source.py``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ingest.model import RawMessage
+from ingest.noun import noun
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Taken:
     """A message that has to be acknowledged.
 

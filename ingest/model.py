@@ -9,11 +9,12 @@ Instants are ``int`` microseconds since 1970-01-01T00:00:00Z: exact, comparable,
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias
 
+from ingest.noun import noun
 from ingest.reasons import Reason
 
 Instant: TypeAlias = int
@@ -55,7 +56,7 @@ class TimeMark(StrEnum):
     UNVERIFIED = "unverified"
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class RawMessage:
     """One message as it came from the broker, before anyone has looked inside.
 
@@ -81,7 +82,7 @@ def _reading_id(device: str, stream: str, seq: int) -> str:
     return hashlib.sha256(f"constantes/v1|{device}|{stream}|{seq}".encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Key:
     """Identity of a reading: (device, stream, seq), device contract section 3."""
 
@@ -95,7 +96,7 @@ class Key:
         return _reading_id(self.device, self.stream, self.seq)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Verdict:
     """What was decided about a message; ``reason`` and ``pointer`` (JSON pointer) only with a quarantine."""
 
@@ -107,7 +108,7 @@ class Verdict:
 STORED = Verdict(Outcome.STORED)
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Measurement:
     """One measured quantity: ``value`` and ``unit`` with the digits as sent, ``normal`` in the metric's own unit.
 
@@ -122,7 +123,7 @@ class Measurement:
     unusual: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Recording:
     """A waveform as sent: one array a lead, all of one length, samples never touched.
 
@@ -143,7 +144,7 @@ class Recording:
         return len(self.leads[0][1]) // 2
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Context:
     """The circumstances a device told: words of the contract's C-RD-7, None where it said nothing."""
 
@@ -154,7 +155,7 @@ class Context:
     sample: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Timing:
     """When the measurement was made, and how far that can be trusted.
 
@@ -170,7 +171,7 @@ class Timing:
     uncertainty: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Reading:
     """A reading that passed the envelope's judgement."""
 
@@ -186,7 +187,7 @@ class Reading:
     recording: Recording | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Judged:
     """A message with its verdict; ``key`` as soon as stream and seq are valid, ``reading`` only when stored."""
 
@@ -198,7 +199,7 @@ class Judged:
     reading: Reading | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class ClockFacts:
     """What is known of one clock epoch of one device (device contract, section 10)."""
 
@@ -207,7 +208,7 @@ class ClockFacts:
     uncertainty: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Facts:
     """Everything outside the message that judging it needs: read once a batch, so that judging stays pure."""
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
+
+from ingest.noun import noun
 
 Range: TypeAlias = tuple[int, int]
 """First and last number, both included."""
@@ -23,7 +25,7 @@ LIMIT = 1_000
 """Ranges kept one by one: a device that lost every other reading of 2,000 is still told exactly which."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class StreamState:
     """``highest`` number known to have been used (-1: none); ``missing`` ranges up to it, ascending.
 

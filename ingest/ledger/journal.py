@@ -9,11 +9,9 @@ transaction as the keys, so above it nothing can be known.
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -21,25 +19,21 @@ from sqlalchemy import Connection
 
 from ingest.judge import against
 from ingest.ledger import told
-from ingest.ledger.integrity import row_hash
 from ingest.ledger.port import Answer, Item, Kept, Told
+from ingest.ledger.rows import journal_row, reading_rows
 from ingest.ledger.streams import Streams
-from ingest.model import Context, Instant, Judged, Key, Outcome, Reading
+from ingest.model import Instant, Judged, Key, Outcome, Reading
 from ingest.reasons import Reason
-from ingest.wire import MAX_BYTES
-
-KEPT_OF_TOO_LARGE = 65_536
-"""Bytes kept of a message that is longer than the contract allows, beside its hash and length."""
 
 _COLUMNS = {
-    "journal": 15,
+    "journal": 16,
     "key": 4,
     "quarantine": 8,
     "reading": 15,
     "measurement": 7,
     "recording": 7,
 }
-_INSERT = {table: f"INSERT INTO {table} VALUES " for table in _COLUMNS}
+_INSERT = {table: f"INSERT INTO {table} VALUES " for table in _COLUMNS}  # noqa: S608 - the names are the ones above
 _ROW = {table: f"({', '.join('?' * n)})" for table, n in _COLUMNS.items()}
 _TOGETHER = 64
 """Rows in one statement. The driver lets go of the interpreter's lock once a statement: row by row, under load, the
@@ -93,26 +87,27 @@ class Batch:
     position: int
     streams: Streams
     _rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _COLUMNS})
+    _order: deque[tuple[int, Judged, Kept]] = field(default_factory=deque)
+    """What was newly kept and is not in ``_here`` and ``_kept`` yet."""
     _here: dict[_Name, list[int]] = field(default_factory=dict)
     """Positions of this batch by ``_name``."""
     _kept: dict[int, tuple[Judged, Kept]] = field(default_factory=dict)
 
     def keep(self, judged: Judged) -> Kept:
         """Decide what a judged message is beside what is already kept, and gather its rows."""
+        key = judged.key
+        is_new = key is not None and self.streams.take((key.device, key.stream), key.seq)
         found, taken = judged, False
-        for known in self._held(judged):
+        for known in () if is_new else self._held(judged):
             beside = None if known.sha == judged.sha else against(judged, self._payload(known.position))
             if beside is None:
-                self._journal(judged, Outcome.DUPLICATE, first=known)
-                return known.repeated(judged.key)
+                return self._repeat(judged, known)
             found, taken = beside, True
-        if judged.key is not None and not taken:
-            self._take(judged.key)
-        if found.reading is None:
-            return self._set_aside(found)
-        kept = Kept(Outcome.STORED, reading=found.reading.key.reading)
-        self._store(found.reading)
-        return self._new(found, kept)
+        if key is not None and not taken:
+            self._rows["key"].append((key.device, bytes.fromhex(key.stream), key.seq, self.position))
+            if not is_new:
+                self.streams.seen((key.device, key.stream), key.seq)
+        return self._set_aside(found) if found.reading is None else self._store(found, found.reading)
 
     def save(self) -> None:
         """Write everything gathered."""
@@ -134,8 +129,6 @@ class Batch:
     def _held(self, judged: Judged) -> Iterator[_Held]:
         """Rows that this message may repeat: those of its key, the one that took it first; else those of its hash."""
         key = judged.key
-        if key is not None and key.seq > self.streams.highest((key.device, key.stream)):
-            return
         if key is not None:
             wanted = (key.device, bytes.fromhex(key.stream), key.seq)
             for first in self._select(_BY_KEY, wanted):
@@ -144,7 +137,15 @@ class Batch:
         elif judged.raw.dup:
             yield from (_Held(*row) for row in self._select(_BY_SHA, (judged.sha, judged.raw.device)))
         if key is not None or judged.raw.dup:
+            self._index()
             yield from map(self._just_kept, self._here.get(_name(judged), ()))
+
+    def _index(self) -> None:
+        """Bring ``_here`` and ``_kept`` up to date; most batches hold no repeat and never need them."""
+        while self._order:
+            position, judged, kept = self._order.popleft()
+            self._kept[position] = (judged, kept)
+            self._here.setdefault(_name(judged), []).append(position)
 
     def _just_kept(self, position: int) -> _Held:
         judged, kept = self._kept[position]
@@ -161,10 +162,6 @@ class Batch:
 
     # ------------------------------------------------------------ rows
 
-    def _take(self, key: Key) -> None:
-        self._rows["key"].append((key.device, bytes.fromhex(key.stream), key.seq, self.position))
-        self.streams.seen((key.device, key.stream), key.seq)
-
     def _set_aside(self, judged: Judged) -> Kept:
         key, verdict = judged.key, judged.verdict
         stream, seq = (bytes.fromhex(key.stream), key.seq) if key else (None, None)
@@ -174,46 +171,26 @@ class Batch:
         reading = key.reading if key else None
         return self._new(judged, Kept(Outcome.QUARANTINED, verdict.reason, verdict.pointer, reading=reading))
 
-    def _new(self, judged: Judged, kept: Kept) -> Kept:
-        self._kept[self.position] = (judged, kept)
-        self._here.setdefault(_name(judged), []).append(self.position)
-        self._journal(judged, kept.outcome, kept.reason, kept.pointer)
-        return kept
-
-    def _journal(
-        self,
-        judged: Judged,
-        outcome: Outcome,
-        reason: Reason | None = None,
-        pointer: str | None = None,
-        first: _Held | None = None,
-    ) -> None:
-        raw, key = judged.raw, judged.key
-        payload: bytes | None = raw.payload
-        if first is not None and first.sha == judged.sha:
-            payload = None
-        elif len(raw.payload) > MAX_BYTES:
-            payload = raw.payload[:KEPT_OF_TOO_LARGE]
-        stream, seq = (bytes.fromhex(key.stream), key.seq) if key else (None, None)
-        row = (
-            self.position, raw.received_at, str(raw.channel), raw.device, raw.hub, judged.sha, len(raw.payload),
-            payload, stream, seq, str(outcome), reason and str(reason), pointer, first and first.position,
-        )  # fmt: skip
-        kept = judged.sha if payload is raw.payload else payload and hashlib.sha256(payload).digest()
-        self._rows["journal"].append((*row, _journal_hash(row, kept)))
-        self.position += 1
-
-    def _store(self, reading: Reading) -> None:
-        row = reading_row(self.position, reading)
-        measured = [
-            (self.position, n, m.metric, m.value, m.unit, m.normal, int(m.unusual))
-            for n, m in enumerate(reading.measurements)
-        ]
-        recorded = recording_row(self.position, reading)
+    def _store(self, judged: Judged, reading: Reading) -> Kept:
+        row, measured, recorded = reading_rows(self.position, reading)
+        self._rows["reading"].append(row)
         self._rows["measurement"].extend(measured)
         if recorded:
             self._rows["recording"].append(recorded)
-        self._rows["reading"].append((*row, reading_hash(row, measured, recorded)))
+        return self._new(judged, Kept(Outcome.STORED, reading=reading.key.reading))
+
+    def _new(self, judged: Judged, kept: Kept) -> Kept:
+        self._order.append((self.position, judged, kept))
+        row = journal_row(self.position, judged, self.now, kept.outcome.value, kept.reason, kept.pointer)
+        self._rows["journal"].append(row)
+        self.position += 1
+        return kept
+
+    def _repeat(self, judged: Judged, known: _Held) -> Kept:
+        row = journal_row(self.position, judged, self.now, Outcome.DUPLICATE.value, first=(known.position, known.sha))
+        self._rows["journal"].append(row)
+        self.position += 1
+        return known.repeated(judged.key)
 
 
 def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[Answer]:
@@ -234,52 +211,5 @@ def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[
     return answers
 
 
-def journal_hash(row: Sequence[Any]) -> bytes:
-    """The row hash of a journal row (without its last column): the payload counts by its own hash and length."""
-    payload = row[7]
-    return _journal_hash(row, None if payload is None else hashlib.sha256(payload).digest())
-
-
-def _journal_hash(row: Sequence[Any], kept: bytes | None) -> bytes:
-    return row_hash((*row[:7], kept, *row[8:14]))
-
-
-def reading_row(position: int, reading: Reading) -> tuple[Any, ...]:
-    """The columns of ``reading`` but its hash."""
-    timing = reading.timing
-    return (
-        position, bytes.fromhex(reading.key.reading), reading.key.device, reading.kind, reading.clock, timing.taken_at,
-        timing.used, str(timing.mark), timing.offset, timing.uncertainty, _context_text(reading.context),
-        json.dumps(reading.flags) if reading.flags else None, reading.exam, reading.replaces,
-    )  # fmt: skip
-
-
-def recording_row(position: int, reading: Reading) -> tuple[Any, ...] | None:
-    """The columns of ``recording``, None for a reading without one."""
-    found = reading.recording
-    if found is None:
-        return None
-    names = json.dumps([name for name, _ in found.leads])
-    samples = b"".join(samples for _, samples in found.leads)
-    return (position, found.sampling_hz, found.unit, found.step, found.baseline, names, samples)
-
-
-def reading_hash(row: Sequence[Any], measured: Sequence[Sequence[Any]], recorded: Sequence[Any] | None) -> bytes:
-    """The row hash of a reading: its own columns, its measurements, its recording by hash."""
-    recording = None if recorded is None else [*recorded[:6], hashlib.sha256(recorded[6]).digest()]
-    return row_hash((*row, [list(m) for m in measured], recording))
-
-
-@lru_cache(256)
-def _context_text(context: Context) -> str | None:
-    if context == _NO_CONTEXT:
-        return None
-    told_words = {name: getattr(context, name) for name in Context.__slots__ if getattr(context, name)}
-    return json.dumps(told_words, separators=(",", ":"))
-
-
 def _name(judged: Judged) -> _Name:
     return judged.key or (judged.raw.device, judged.sha)
-
-
-_NO_CONTEXT = Context()

@@ -3,7 +3,7 @@
 Comes in: judged messages and what devices said of themselves. Goes out: what to answer each, once it is on stable
 storage. Refuses to know: which engine it is, how a message came.
 
-Every implementation passes the suite in ``tests/ledger/test_port.py``.
+Every implementation passes the suite in ``tests/ledger/test_ledger_port.py``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Outcome
+from ingest.noun import noun
 from ingest.reasons import Reason
 
 
@@ -59,7 +60,7 @@ class State:
 Item: TypeAlias = Judged | Told | State
 
 
-@dataclass(frozen=True, slots=True)
+@noun
 class Kept:
     """What became of a judged message; ``repeat`` when its key, or its bytes, were known.
 

@@ -60,6 +60,7 @@ JOURNAL = _table(
     "journal",
     _key("position", Int),
     _is("received_at", Int),
+    _is("kept_at", Int),
     _is("channel"),
     _is("device"),
     _may("hub"),

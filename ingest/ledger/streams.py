@@ -64,6 +64,17 @@ class Streams:
     _lost: dict[StreamKey, list[Range]] = field(default_factory=dict)
     _greeted: set[StreamKey] = field(default_factory=set)
 
+    def take(self, key: StreamKey, seq: int) -> bool:
+        """Note a seq above all that were ever kept or announced; False, and nothing noted, for one that is not above.
+
+        Above ``highest`` no key can be known, so most messages need no look at the keys.
+        """
+        state = self._state(key)
+        if seq <= state.highest:
+            return False
+        self._after[key] = seen(state, seq)
+        return True
+
     def seen(self, key: StreamKey, seq: int) -> None:
         """A message with this seq is kept."""
         self._change(key, lambda state: seen(state, seq))
@@ -77,10 +88,6 @@ class Streams:
         """The device says that these will never come."""
         self._lost.setdefault(key, []).append((first, last))
         self._change(key, lambda state: lost(state, first, last))
-
-    def highest(self, key: StreamKey) -> int:
-        """The highest seq ever kept or announced of this stream, -1 for none: above it no key can be known."""
-        return self._state(key).highest
 
     def settled(self, key: StreamKey) -> int | None:
         """Every seq up to this one is kept or lost; None when not even 0 is."""

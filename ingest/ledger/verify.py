@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Table, func, select, text
 
 from ingest.ledger.integrity import row_hash
-from ingest.ledger.journal import journal_hash, reading_hash
+from ingest.ledger.rows import journal_hash, reading_hash
 from ingest.ledger.schema import AUDIT, FEED, JOURNAL, MEASUREMENT, READING, RECORDING
 from ingest.ledger.sqlite import integrity
 from ingest.model import Key
@@ -80,7 +80,7 @@ def _looked(look: _Look, connection: Connection, row: _Row) -> list[str]:
 
 
 def _journal(_connection: Connection, row: _Row) -> Iterator[str]:
-    sha, size, payload = row[5:8]
+    sha, size, payload = row[6:9]
     if journal_hash(row[:-1]) != row[-1]:
         yield "row_hash"
     # A message that was too large keeps its beginning only: there is nothing to hold its hash against.

@@ -26,9 +26,9 @@ class Between(Writer):
         self,
         file: LedgerFile,
         *,
-        before: Callable[[], None] = lambda: None,
-        inside: Callable[[], None] = lambda: None,
-        after: Callable[[], None] = lambda: None,
+        before: Callable[[], object] = lambda: None,
+        inside: Callable[[], object] = lambda: None,
+        after: Callable[[], object] = lambda: None,
     ) -> None:
         self._real = file.writer
         self._before, self._inside, self._after = before, inside, after
@@ -56,6 +56,6 @@ def cut() -> None:
     raise Cut
 
 
-def between(file: LedgerFile, **hooks: Callable[[], None]) -> LedgerFile:
+def between(file: LedgerFile, **hooks: Callable[[], object]) -> LedgerFile:
     """The same ledger, whose writes meet ``hooks``."""
     return replace(file, writer=Between(file, **hooks))

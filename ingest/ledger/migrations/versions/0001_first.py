@@ -220,6 +220,7 @@ def upgrade() -> None:
         "journal",
         sa.Column("position", INT, autoincrement=False, nullable=False),
         sa.Column("received_at", INT, nullable=False),
+        sa.Column("kept_at", INT, nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("device", sa.Text(), nullable=False),
         sa.Column("hub", sa.Text(), nullable=True),

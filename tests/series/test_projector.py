@@ -1,0 +1,119 @@
+"""The projector: every reading once, whatever is cut off, and only what may be shown of a patient."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ingest.judge import judge
+from ingest.ledger.faults import LedgerUnavailable
+from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.relational import RelationalLedger
+from ingest.ledger.schema import ATTRIBUTION
+from ingest.model import ClockFacts, DeviceStatus, Facts, Judged
+from ingest.series.memory import MemorySeries
+from ingest.series.port import Point, Span
+from ingest.series.projector import Projector
+from tests.support.ledgers import NOW, body, raw, reading
+
+ALL = [Span("bp-0001", 0, 2**62)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[LedgerFile]:
+    """An open ledger file."""
+    with open_ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def commit(file: LedgerFile, *items: Judged) -> None:
+    """Commit one batch."""
+    RelationalLedger(file).commit(items, NOW).result(10)
+
+
+def project(file: LedgerFile, series: MemorySeries) -> MemorySeries:
+    """Project until nothing is left."""
+    while Projector(file, series).step():
+        pass
+    return series
+
+
+def shown(series: MemorySeries) -> list[tuple[int, str]]:
+    """Position and value of each systolic point."""
+    return [(found.position, str(found.value)) for found in series.range("systolic", ALL, 9999)]
+
+
+class Cut(MemorySeries):
+    """A series whose writer dies after the points, before the cursor moves."""
+
+    def write(self, points: Sequence[Point]) -> None:
+        """Write, then break."""
+        super().write(points)
+        raise LedgerUnavailable("Cut.", "Off.", "Here.")
+
+
+def test_each_reading_is_projected(file: LedgerFile) -> None:
+    """Readings become points under their own time and position; what is no reading does not."""
+    commit(file, reading(0, 120), reading(0, 120), reading(1, 999), reading(2, 130))
+    series = project(file, MemorySeries())
+    assert shown(series) == [(1, "120"), (4, "130")]
+    assert {found.metric for found in series.last(ALL)} >= {"systolic", "diastolic"}
+    commit(file, reading(3, 140))
+    assert shown(project(file, series))[-1] == (5, "140")
+
+
+def test_rounds_join_without_a_seam(file: LedgerFile) -> None:
+    """More readings than a round takes are all there."""
+    commit(file, *(reading(seq) for seq in range(1_203)))
+    assert len(shown(project(file, MemorySeries()))) == 1_203
+
+
+def test_a_crash_between_points_and_cursor_doubles_nothing(file: LedgerFile) -> None:
+    """The same points are written again, and are the same."""
+    commit(file, *(reading(seq) for seq in range(7)))
+    series = Cut()
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable):
+            Projector(file, series).step()
+    assert len(shown(series)) == 7
+    whole = MemorySeries()
+    assert shown(project(file, whole)) == shown(series)
+
+
+def test_rebuilt_it_is_the_same(file: LedgerFile) -> None:
+    """Emptied and fed again, with strange points in it before, a series holds what it held."""
+    commit(file, *(reading(seq, 100 + seq) for seq in range(9)))
+    series = project(file, MemorySeries())
+    before = shown(series)
+    series.write([Point("bp-0001", "systolic", NOW, 999, reading().reading.measurements and 1)])  # type: ignore[union-attr, arg-type]
+    counted: list[int] = []
+    Projector(file, series).rebuild(counted.append)
+    assert shown(series) == before
+    assert sum(counted) == 9
+
+
+def unverified(seq: int) -> Judged:
+    """A reading whose device clock nobody knows."""
+    facts = Facts(NOW, DeviceStatus.ACTIVE, {0: ClockFacts()})
+    return judge(raw(json.dumps(body(seq)).encode()), facts)
+
+
+def test_what_is_nobody_s_shows_in_no_trend(file: LedgerFile) -> None:
+    """Tests, calibrations and times that are not known are left out; a time settled since counts at a rebuild."""
+    commit(
+        file,
+        reading(0, flags=["test"]),
+        reading(1, flags=["calibrating"]),
+        unverified(2),
+        reading(3, flags=["movement"]),
+    )
+    series = project(file, MemorySeries())
+    assert shown(series) == [(4, "128")]
+    row = {"position": 3, "n": 1, "patient": "p1", "used_at": NOW + 5, "mark": "corrected", "at": NOW}
+    file.writer.write(lambda connection: connection.execute(ATTRIBUTION.insert().values(**row)))
+    Projector(file, series).rebuild()
+    assert shown(series) == [(4, "128"), (3, "128")]
+    assert series.range("systolic", ALL, 10)[-1].at == NOW + 5
