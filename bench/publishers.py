@@ -1,10 +1,11 @@
-"""Fifty devices that publish blood pressures as fast as the broker accepts them: the load of W1.
+"""Fifty devices that publish blood pressures as fast as they are accepted: the load of W1.
 
-    python -m bench.publishers HOST PORT DEVICES.json SECONDS
+    python -m bench.publishers HOST PORT DEVICES.json SECONDS receipt|puback
 
-Comes in: devices with secrets. Goes out: one JSON line: how many messages were published and how many PUBACKed. Each
-device has at most 20 messages without PUBACK; receipts are subscribed and thrown away. One thread, own sockets: it
-shares two cores with what is measured.
+Comes in: devices with secrets, and what a device waits for. Goes out: one JSON line: how many messages were published
+and how many accepted. Each device has at most 64 messages that were not accepted yet: by the gateway's receipt, as the
+contract says, or by the broker's PUBACK where nobody gives receipts. One thread, own sockets: it shares two cores with
+what is measured.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 
 from simulators.devices import packets
 
-WINDOW = 20
+WINDOW = 64
+_VERDICT = b'"verdict"'
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class Publisher:
     device: str
     socket: socket.socket
     stream: str
+    by_receipt: bool
     seq: int = 0
     flying: int = 0
     ready: bool = False
@@ -49,22 +52,23 @@ class Publisher:
             self.socket.sendall(out)
 
     def read(self) -> int:
-        """Take what came; returns how many PUBACKs there were."""
+        """Take what came; returns how many messages were accepted."""
         self.received += self.socket.recv(65_536)
-        acked = 0
+        accepted = 0
         for kind, flags, body in packets.split(self.received):
             if kind == packets.PUBACK:
-                acked += 1
+                accepted += not self.by_receipt
             elif kind == packets.CONNACK:
                 self.socket.sendall(packets.subscribe(f"constantes/v1/down/{self.device}", 0, 65_535))
             elif kind == packets.SUBACK:
                 self.ready = True
             elif kind == packets.PUBLISH:
-                _, packet_id = packets.message(flags, body)
+                payload, packet_id = packets.message(flags, body)
+                accepted += payload.count(_VERDICT) if self.by_receipt else 0
                 if packet_id is not None:
                     self.socket.sendall(packets.puback(packet_id))
-        self.flying -= acked
-        return acked
+        self.flying -= accepted
+        return accepted
 
 
 def reading(stream: str, seq: int, taken_at: str) -> bytes:
@@ -77,7 +81,7 @@ def reading(stream: str, seq: int, taken_at: str) -> bytes:
     ).encode()
 
 
-def main(host: str, port: int, devices: Path, seconds: float) -> None:
+def main(host: str, port: int, devices: Path, seconds: float, waits_for: str) -> None:
     """Publish for so many seconds."""
     selector = selectors.DefaultSelector()
     crowd = []
@@ -85,18 +89,18 @@ def main(host: str, port: int, devices: Path, seconds: float) -> None:
         line = socket.create_connection((host, port))
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.sendall(packets.connect(entry["device"], entry["secret"], ("constantes/v1/up/x/state", b"{}"), 0))
-        publisher = Publisher(entry["device"], line, f"{number:032x}")
+        publisher = Publisher(entry["device"], line, f"{number:032x}", waits_for == "receipt")
         crowd.append(publisher)
         selector.register(line, selectors.EVENT_READ, publisher)
     end = time.monotonic() + seconds
-    acked = 0
+    accepted = 0
     while time.monotonic() < end:
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         for key, _ in selector.select(0.2):
-            acked += key.data.read()
+            accepted += key.data.read()
             key.data.fill(stamp)
-    sys.stdout.write(json.dumps({"published": sum(p.seq for p in crowd), "acked": acked}) + "\n")
+    sys.stdout.write(json.dumps({"published": sum(p.seq for p in crowd), "accepted": accepted}) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]), sys.argv[5])

@@ -27,7 +27,7 @@ from ingest.ledger.schema import DUE
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
-_ROUND = 50  # readings a round: about 50 ms of mapping, and a transaction of a few
+_ROUND = 30  # readings a round: about 20 ms of building, then a transaction of 5 to 10
 _IDLE_S = 0.1
 
 

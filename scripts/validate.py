@@ -52,9 +52,7 @@ class Validator:
             raise ValidatorUnavailable(
                 f"{' and '.join(missing)} not found: install Java 17 and Maven (Debian: scripts/apt-install)"
             )
-        self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             self._address = self._ready_address(self._process)
         except ValidatorUnavailable:
@@ -112,9 +110,7 @@ def resources(path: Path) -> Iterator[tuple[str, bytes]]:
 
     A file that was named must be readable JSON; ValueError says which one is not.
     """
-    files = (
-        sorted(f for f in path.rglob("*") if f.suffix in {".json", ".ndjson"}) if path.is_dir() else [path]
-    )
+    files = sorted(f for f in path.rglob("*") if f.suffix in {".json", ".ndjson"}) if path.is_dir() else [path]
     for file in files:
         text = file.read_text(encoding="utf-8")
         chunks = text.splitlines() if file.suffix == ".ndjson" else [text]
