@@ -1,4 +1,4 @@
-"""paho's client with three short cuts for a gateway that takes many small messages.
+"""paho's client with a shorter way in for messages, and one acknowledgement for a batch of them.
 
 Comes in: what ``paho.mqtt.client.Client`` takes, and who gets each message. Goes out: the same packets on the wire.
 Refuses to know: what is in a message.
@@ -6,92 +6,96 @@ Refuses to know: what is in a message.
 It leans on inner names of paho 2 (``tests/gateway/test_lean_paho.py`` fails when one of them changes), because there is
 no outer one for any of this:
 
-- it reads 64 KiB ahead, where paho asks the socket for one byte, then one more, then the rest;
+- it reads 64 KiB at a time and cuts the packets out, where paho asks the socket for one byte, then one more, then the
+  rest, and waits in a selector between two packets;
 - it hands a message over as it is, where paho makes two objects with locks of their own for each;
 - it queues the acknowledgements of a batch as one piece, where paho wakes its thread and writes for each.
+
+Every packet but PUBLISH is paho's own affair: it is handed to paho as if paho had read it.
 """
 
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 
-from ingest.noun import noun
+from gateway.frames import Frames, NotMqtt
 
 _CHUNK = 65_536
 _PUBACK = struct.Struct("!BBH")  # MQTT 3.1.1 section 3.4
-
-
-@noun
-class Arrival:
-    """A message as it came: the topic's bytes, which need not be UTF-8, and the flags of MQTT 3.1.1 section 3.3.1."""
-
-    topic: bytes
-    payload: bytes
-    mid: int
-    qos: int
-    retained: bool
-    dup: bool
-
-
-class ReadAhead:
-    """A socket that reads in large pieces and gives them out in small ones; everything else is the socket's own."""
-
-    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - plain or TLS socket
-        self._inner = inner
-        self._ahead = b""
-        self._at = 0
-
-    def recv(self, size: int) -> bytes:
-        """Up to ``size`` bytes; raises what the socket raises when there are none."""
-        if self._at == len(self._ahead):
-            self._ahead, self._at = self._inner.recv(max(size, _CHUNK)), 0
-        start = self._at
-        self._at = min(start + size, len(self._ahead))
-        return self._ahead[start : self._at]
-
-    def pending(self) -> int:
-        """Bytes that were read and not given out yet: paho asks before it waits."""
-        inner: Callable[[], int] = getattr(self._inner, "pending", lambda: 0)
-        return len(self._ahead) - self._at + inner()
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the socket's own
-        return getattr(self._inner, name)
+_GOOD, _LOST = MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_CONN_LOST
 
 
 class LeanClient(Client):
-    """``arrived`` is called in the network thread for each message; ``on_message`` is not."""
+    """``arrived`` is called in the network thread for each message; ``on_message`` is not.
 
-    arrived: Callable[[Arrival], None]
+    Its arguments: topic (bytes, which need not be UTF-8), payload, packet id, QoS, retained, dup.
+    """
+
+    arrived: Callable[[bytes, bytes, int, int, bool, bool], None]
+    _frames: Frames
+
+    def __init__(self, *words: Any, **named: Any) -> None:  # noqa: ANN401 - paho's own
+        super().__init__(*words, **named)
+        self._frames = Frames()
 
     def ack_many(self, mids: Sequence[int]) -> None:
         """Acknowledge QoS 1 messages, in one piece."""
         acks = b"".join(_PUBACK.pack(MessageType.PUBACK, 2, mid) for mid in mids)
         self._packet_queue(MessageType.PUBACK, acks, 0, 1)
 
-    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """See paho; goes on while there is something that was read ahead."""
-        code = super().loop_read(max_packets)
-        while code == MQTTErrorCode.MQTT_ERR_SUCCESS and isinstance(self._sock, ReadAhead) and self._sock.pending():
-            code = super().loop_read(max_packets)
-        return code
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002 - paho's own passes it over as well
+        """See paho: take what the socket has, and do what it asks for."""
+        if self._sock is None:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
+        try:
+            data = self._sock_recv(_CHUNK)
+        except BlockingIOError:
+            return _GOOD
+        except OSError:
+            data = b""
+        code = self._read(data) if data else _LOST
+        return _GOOD if code == _GOOD else self._loop_rc_handle(code)
+
+    def _read(self, data: bytes) -> MQTTErrorCode:
+        with self._msgtime_mutex:
+            self._last_bytes_received = time.monotonic()
+        try:
+            for first, body in self._frames.cut(data):
+                code = self._message(first, body) if first >> 4 == _PUBLISH else self._other(first, body)
+                if code != _GOOD:
+                    return code
+        except NotMqtt:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return _GOOD
+
+    def _message(self, first: int, body: bytes) -> MQTTErrorCode:
+        qos = first >> 1 & 3
+        topic_end = 2 + int.from_bytes(body[:2], "big")
+        start = topic_end + 2 if qos else topic_end
+        if len(body) < start or qos > 1:  # the gateway subscribes at QoS 1, so a broker never sends QoS 2
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        mid = int.from_bytes(body[topic_end:start], "big")
+        self.arrived(body[2:topic_end], body[start:], mid, qos, bool(first & 1), bool(first & 8))
+        return _GOOD
+
+    def _other(self, first: int, body: bytes) -> MQTTErrorCode:
+        """Let paho handle a packet as if it had read it itself."""
+        idle = self._in_packet
+        self._in_packet = idle | {"command": first, "packet": bytearray(body), "remaining_length": len(body), "pos": 0}
+        try:
+            return self._packet_handle()
+        finally:
+            self._in_packet = idle
 
     def _create_socket(self) -> Any:  # noqa: ANN401 - paho's own type is wider
-        return ReadAhead(super()._create_socket())
+        self._frames.clear()
+        return super()._create_socket()
 
-    def _handle_publish(self) -> MQTTErrorCode:
-        header, packet = self._in_packet["command"], self._in_packet["packet"]
-        qos = header >> 1 & 3
-        start = 2 + int.from_bytes(packet[:2], "big")
-        body = start + 2 if qos else start
-        if len(packet) < body or qos > 1:  # the gateway subscribes at QoS 1, so a broker never sends QoS 2
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        mid = int.from_bytes(packet[start:body], "big")
-        self.arrived(
-            Arrival(bytes(packet[2:start]), bytes(packet[body:]), mid, qos, bool(header & 1), bool(header & 8))
-        )
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+_PUBLISH = MessageType.PUBLISH >> 4

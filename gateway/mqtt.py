@@ -21,7 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.buffer import Buffer
-from gateway.lean_paho import Arrival, LeanClient
+from gateway.lean_paho import LeanClient
 from gateway.source import Taken
 from gateway.topics import EVERYTHING_UP, NOBODY, Address, down, parse
 from ingest.model import RawMessage
@@ -32,6 +32,7 @@ _KEEPALIVE_S = 20
 _MOST = 8192  # more than any window in which a broker leaves messages unacknowledged
 _MOST_BYTES = 64 * 1024**2
 _RETRY_S = (1, 30)
+_OVERHEAD = 512  # bytes that a waiting message costs besides its payload
 _UNSENT = 20_000  # answers that may wait for the broker; beyond it ``publish`` says no
 _FAILED = 0x80  # MQTT 3.1.1 section 3.9.3: SUBACK failure
 
@@ -56,7 +57,7 @@ class MqttSource:
     """See ``gateway.source.Source``. ``on_subscribed`` is called, in the network thread, after each SUBACK."""
 
     def __init__(self, account: Account, on_subscribed: Callable[[], None] = lambda: None) -> None:
-        self._buffer: Buffer[tuple[Arrival, int, int]] = Buffer(_MOST, _MOST_BYTES)
+        self._buffer: Buffer[Taken] = Buffer(_MOST, _MOST_BYTES)
         self._epoch = 0
         self._subscribed = False
         self._guard = threading.Lock()  # held while an acknowledgement is queued: no connection may end in between
@@ -81,8 +82,7 @@ class MqttSource:
 
     def take(self, most: int, timeout_s: float) -> Sequence[Taken]:
         """See the port."""
-        taken = self._buffer.take(most, timeout_s, LINGER_S if timeout_s else 0)
-        return [_taken(*item) for item in taken]
+        return self._buffer.take(most, timeout_s, LINGER_S if timeout_s else 0)
 
     def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:
         """See the port; a lasting answer goes at QoS 1, so that a device with a session of its own finds it later."""
@@ -150,16 +150,11 @@ class MqttSource:
         # What was not taken yet can no longer be acknowledged and will come again; kept, it would be judged twice.
         self._buffer.clear()
 
-    def _arrived(self, message: Arrival) -> None:
-        self._buffer.put((message, self._epoch, time.time_ns() // 1000), len(message.payload) + 256)
-
-
-def _taken(message: Arrival, epoch: int, received_at: int) -> Taken:
-    address = _address(message.topic)
-    raw = RawMessage(
-        address.device, address.channel, message.payload, received_at, address.hub, message.retained, message.dup
-    )
-    return Taken(raw, epoch, message.mid, message.qos)
+    def _arrived(self, topic: bytes, payload: bytes, mid: int, qos: int, retained: bool, dup: bool) -> None:  # noqa: FBT001 - paho's thread, once a message
+        address = _address(topic)
+        received_at = time.time_ns() // 1000
+        raw = RawMessage(address.device, address.channel, payload, received_at, address.hub, retained, dup)
+        self._buffer.put(Taken(raw, self._epoch, mid, qos), len(payload) + _OVERHEAD)
 
 
 @lru_cache(4096)

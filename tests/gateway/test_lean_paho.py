@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MessageType, MQTTErrorCode
 
-from gateway.lean_paho import Arrival, LeanClient, ReadAhead
+from gateway.frames import Frames, NotMqtt
+from gateway.lean_paho import LeanClient
 from gateway.mqtt import MqttSource
 from scripts.probes.brokers import until
 from tests.support.brokers import UP, ScriptedBroker, publish_packet, take
 
 
-@pytest.mark.parametrize("name", ["_packet_queue", "_create_socket", "_handle_publish", "_packet_read"])
+@pytest.mark.parametrize(
+    "name", ["_packet_queue", "_create_socket", "_packet_handle", "_sock_recv", "_loop_rc_handle", "loop_read"]
+)
 def test_the_inner_names_are_still_there(name: str) -> None:
     """A paho without one of them would silently run without the short cut, or not at all."""
     assert callable(getattr(Client, name))
@@ -27,22 +26,31 @@ def test_the_inner_names_are_still_there(name: str) -> None:
 def client() -> LeanClient:
     """A client that is connected to nobody."""
     made = LeanClient(CallbackAPIVersion.VERSION2, "gateway-lean", manual_ack=True)
-    assert {"command", "packet"} <= set(made._in_packet)  # noqa: SLF001 - the name that _handle_publish leans on
-    assert hasattr(made, "_sock")
+    assert {"command", "packet", "remaining_length", "pos"} <= set(made._in_packet)  # noqa: SLF001 - what it leans on
+    assert all(hasattr(made, name) for name in ("_sock", "_msgtime_mutex", "_last_bytes_received"))
     return made
+
+
+Arrival = tuple[bytes, bytes, int, int, bool, bool]
 
 
 def handed_over(command: int, packet: bytes) -> tuple[MQTTErrorCode, list[Arrival]]:
     """What becomes of a PUBLISH of these bytes."""
     made, found = client(), list[Arrival]()
-    made.arrived = found.append
-    made._in_packet |= {"command": command, "packet": bytearray(packet)}  # noqa: SLF001 - as paho fills it
-    return made._handle_publish(), found  # noqa: SLF001 - as paho calls it
+    made.arrived = lambda *arrival: found.append(arrival)
+    length = bytearray()
+    rest = len(packet)
+    while True:
+        rest, digit = rest >> 7, rest & 127
+        length.append(digit | (128 if rest else 0))
+        if not rest:
+            break
+    return made._read(bytes([command]) + bytes(length) + packet), found  # noqa: SLF001 - as loop_read calls it
 
 
 @given(
     st.binary(max_size=40),
-    st.binary(max_size=40),
+    st.binary(max_size=200),
     st.integers(0, 65535),
     st.integers(0, 1),
     st.booleans(),
@@ -61,7 +69,7 @@ def test_every_publish_is_handed_over_as_it_was_sent(
     packet = len(topic).to_bytes(2) + topic + (mid.to_bytes(2) if qos else b"") + payload
     code, found = handed_over(command, packet)
     assert code == MQTTErrorCode.MQTT_ERR_SUCCESS
-    assert found == [Arrival(topic, payload, mid if qos else 0, qos, retained, dup)]
+    assert found == [(topic, payload, mid if qos else 0, qos, retained, dup)]
 
 
 @given(st.binary(max_size=8), st.integers(0, 15))
@@ -75,64 +83,35 @@ def test_any_packet_is_a_message_or_an_error_of_the_protocol(packet: bytes, flag
     assert code == (MQTTErrorCode.MQTT_ERR_SUCCESS if found else MQTTErrorCode.MQTT_ERR_PROTOCOL)
 
 
-class Pieces:
-    """A socket whose bytes come in pieces, and then not yet."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def recv(self, size: int) -> bytes:
-        """The next piece."""
-        piece = next(self._pieces, None)
-        if piece is None:
-            raise BlockingIOError
-        assert len(piece) <= size
-        return piece
-
-    def fileno(self) -> int:
-        """What a selector asks for."""
-        return 7
+@given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=6), st.data())
+def test_packets_are_cut_out_however_their_bytes_come(packets: list[tuple[int, bytes]], data: st.DataObject) -> None:
+    """Split at any places, the stream gives the same packets, and nothing is left over."""
+    stream = b"".join(bytes([first]) + _length(len(body)) + body for first, body in packets)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    frames, found = Frames(), list[tuple[int, bytes]]()
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += frames.cut(stream[start:end])
+    assert found == packets
+    assert list(frames.cut(b"")) == []
 
 
-@given(st.lists(st.binary(min_size=1, max_size=30), max_size=8), st.lists(st.integers(1, 12), max_size=60))
-def test_reading_ahead_changes_no_byte(pieces: list[bytes], sizes: list[int]) -> None:
-    """However the bytes come and are asked for, they come out the same, and ``pending`` counts what is left."""
-    ahead, out = ReadAhead(Pieces(iter(pieces))), b""
-    assert ahead.fileno() == 7
-    for size in sizes:
-        left = ahead.pending()
-        try:
-            got = ahead.recv(size)
-        except BlockingIOError:
-            assert left == 0
-            break
-        assert 0 < len(got) <= size
-        out += got
-    assert b"".join(pieces).startswith(out)
-    assert len(out) + ahead.pending() >= min(len(sizes), len(b"".join(pieces)))
+def _length(size: int) -> bytes:
+    """A remaining length, MQTT 3.1.1 section 2.2.3."""
+    return bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
 
 
-def test_the_end_of_a_connection_is_passed_on() -> None:
-    """An empty read stays an empty read: paho takes it for the end."""
-    near, far = socket.socketpair()
-    with near:
-        ahead = ReadAhead(near)
-        far.sendall(b"last")
-        far.close()
-        assert (ahead.recv(2), ahead.pending(), ahead.recv(9), ahead.recv(9)) == (b"la", 2, b"st", b"")
+def test_a_length_of_five_bytes_is_no_mqtt() -> None:
+    """Four bytes are the most."""
+    with pytest.raises(NotMqtt):
+        list(Frames().cut(b"\x30\xff\xff\xff\xff\x01"))
 
 
-def test_what_a_tls_socket_holds_back_is_pending() -> None:
-    """Bytes that TLS has decrypted already are no longer seen by a selector."""
-
-    class Tls(Pieces):
-        """With three bytes inside."""
-
-        def pending(self) -> int:
-            return 3
-
-    assert ReadAhead(Tls(iter([b"12345"]))).pending() == 3
-    assert hasattr(ssl.SSLSocket, "pending")
+def test_a_new_connection_begins_with_a_new_packet() -> None:
+    """Half a packet of the old connection is forgotten."""
+    frames = Frames()
+    assert list(frames.cut(b"\x30\x05ab")) == []
+    frames.clear()
+    assert list(frames.cut(b"\xd0\x00")) == [(0xD0, b"")]
 
 
 def test_a_batch_is_acknowledged_packet_by_packet_on_the_wire() -> None:
