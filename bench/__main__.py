@@ -81,7 +81,7 @@ the same cores. Absolute figures move with the machine: the ratio is against the
 |---|---|---|---|---|---|
 {table}
 
-W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as fast as they are accepted, at most 64
+W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as fast as they are accepted, at most 128
 each on the way, into gateway and SQLite ledger (full judging, `synchronous=FULL`); a reading is accepted when its
 receipt comes. The peer, `bench/peer_subscriber.py`, counts and acknowledges and does nothing else; its readings are
 accepted when the broker's PUBACK comes, which is as fast as the broker goes.

@@ -3,7 +3,7 @@
     python -m bench.publishers HOST PORT DEVICES.json SECONDS receipt|puback
 
 Comes in: devices with secrets, and what a device waits for. Goes out: one JSON line: how many messages were published
-and how many accepted. Each device has at most 64 messages that were not accepted yet: by the gateway's receipt, as the
+and how many accepted. Each device has at most 128 messages that were not accepted yet: by the gateway's receipt, as the
 contract says, or by the broker's PUBACK where nobody gives receipts. One thread, own sockets: it shares two cores with
 what is measured.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from simulators.devices import packets
 
-WINDOW = 64
+WINDOW = 128
 _VERDICT = b'"verdict"'
 
 

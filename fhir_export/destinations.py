@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import Connection
 
 from fhir_export.feed import Appended
+from ingest.ledger.many import insert
 from ingest.model import Instant
 
 _Row: TypeAlias = tuple[Any, ...]
@@ -23,7 +24,7 @@ NOT_LINKED = "patient.not_linked"
 _DELIVERY = """
 INSERT OR IGNORE INTO delivery
   (destination, position, type, id, patient, device, state, tries, next_try, due_at, answer)
-VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)
+VALUES
 """
 _FOLLOWS = """
 SELECT 1 FROM delivery WHERE destination = ?1 AND type = ?2 AND id = ?3
@@ -61,8 +62,7 @@ class Dispatch:
             for entry in appended
             for row in self._due(connection, destination, entry, now)
         ]
-        if rows:
-            connection.exec_driver_sql(_DELIVERY, rows)
+        insert(connection, _DELIVERY, rows)
 
     def forget(self) -> None:
         """Forget what is remembered of a transaction that was undone."""
@@ -74,8 +74,7 @@ class Dispatch:
             if destination.patients == "write":
                 patients = connection.exec_driver_sql(_WITHOUT_PATIENT, (destination.name,)).scalars().all()
                 rows = [row for id_ in patients for row in self._follow(connection, destination, "Patient", id_, now)]
-                if rows:
-                    connection.exec_driver_sql(_DELIVERY, rows)
+                insert(connection, _DELIVERY, rows)
                 connection.exec_driver_sql(_RELEASE, (now, destination.name, NOT_LINKED))
 
     def _due(self, connection: Connection, to: Destination, entry: Appended, now: Instant) -> Iterator[_Row]:
@@ -113,4 +112,4 @@ def _row(
     about: tuple[str | None, str | None] = (None, None),
     parked: str | None = None,
 ) -> _Row:
-    return (to.name, position, *key, *about, "parked" if parked else "due", now, now, parked)
+    return (to.name, position, *key, *about, "parked" if parked else "due", 0, now, now, parked)

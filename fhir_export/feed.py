@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 from fhir_export.model import Resource, encode
 from ingest.clock import parse
 from ingest.ledger.integrity import row_hash
+from ingest.ledger.many import insert
 from ingest.ledger.schema import RESOURCE
 from ingest.model import Instant
 from ingest.reasons import Rejected
@@ -30,10 +31,10 @@ _FRACTION = re.compile(r"\.(\d+)")
 _LAST = """
 SELECT coalesce(max(position), 0), coalesce((SELECT at FROM feed ORDER BY position DESC LIMIT 1), 0) FROM feed
 """
-_FEED = "INSERT INTO feed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_RESOURCE = "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_FEED = "INSERT INTO feed VALUES"
+_RESOURCE = "INSERT OR REPLACE INTO resource VALUES"
 _FORGET_IDENTIFIERS = "DELETE FROM identifier WHERE type = ? AND id = ?"
-_IDENTIFIER = "INSERT OR IGNORE INTO identifier (type, value, system, id) VALUES (?, ?, ?, ?)"
+_IDENTIFIER = "INSERT OR IGNORE INTO identifier (type, value, system, id) VALUES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Appended:
 def append(connection: Connection, versions: Sequence[Version], now: Instant) -> list[Appended]:
     """Append versions in order, inside the caller's transaction."""
     position, latest = connection.exec_driver_sql(_LAST).one()
-    at = max(now, latest)  # a clock that was set back must not hide a version from who asks `since`
+    at = max(now, latest + 1)  # a clock that was set back must not hide a version from who asks `since`
     numbers = _numbers(connection, versions)
     done: list[Appended] = []
     feed: list[tuple[Any, ...]] = []
@@ -83,7 +84,7 @@ def append(connection: Connection, versions: Sequence[Version], now: Instant) ->
         feed.append((*row, feed_hash(row)))
         done.append(Appended(position, number, version))
     if done:
-        connection.exec_driver_sql(_FEED, feed)
+        insert(connection, _FEED, feed)
         _index(connection, done)
     return done
 
@@ -119,9 +120,10 @@ def _index(connection: Connection, done: Sequence[Appended]) -> None:
         ))  # fmt: skip
         identifiers += [(type_, i["value"], i.get("system", ""), id_) for i in body.get("identifier", ())]
     changed = [key for key, appended in newest.items() if appended.number > 1]
-    for statement, values in ((_FORGET_IDENTIFIERS, changed), (_RESOURCE, rows), (_IDENTIFIER, identifiers)):
-        if values:
-            connection.exec_driver_sql(statement, values)
+    if changed:
+        connection.exec_driver_sql(_FORGET_IDENTIFIERS, changed)
+    insert(connection, _RESOURCE, rows)
+    insert(connection, _IDENTIFIER, identifiers)
 
 
 def _codes(body: dict[str, Any]) -> str | None:

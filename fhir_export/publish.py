@@ -11,6 +11,7 @@ not forgotten there, one whose assignment just ended is given to nobody, and a s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from threading import Event
 
@@ -29,6 +30,7 @@ from ingest.model import Instant
 
 _ROUND = 30  # readings a round: about 20 ms of building, then a transaction of 5 to 10
 _IDLE_S = 0.1
+_REST = 0.25  # of the time a round took: under load the gateway needs the processor more than a backlog does
 
 
 class Publisher:
@@ -56,12 +58,14 @@ class Publisher:
                 if not opened:
                     self._write(lambda connection: self._dispatch.open(connection, self._now()))
                     opened = True
+                began = time.monotonic()
                 found = self.step()
                 self.problem = None
             except LedgerUnavailable as fault:
                 self.problem = fault.happened
             if found:
                 published()
+                stop.wait(_REST * (time.monotonic() - began))
             else:
                 stop.wait(_IDLE_S)
 

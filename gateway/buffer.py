@@ -23,6 +23,7 @@ class Buffer(Generic[T]):
         self._most, self._most_bytes = most, most_bytes
         self._items: deque[tuple[T, int]] = deque()
         self._bytes = 0
+        self._since = 0.0  # when the first of those that wait came; for what a take left behind, long ago
         self._changed = threading.Condition()
         self._closed = False
 
@@ -36,18 +37,23 @@ class Buffer(Generic[T]):
             self._items.append((item, size))
             self._bytes += size
             if len(self._items) == 1:
+                self._since = time.monotonic()
                 self._changed.notify_all()
 
     def take(self, most: int, timeout_s: float, linger_s: float) -> list[T]:
-        """Up to ``most`` items. Waits up to ``timeout_s`` for a first one, then ``linger_s`` for company."""
+        """Up to ``most`` items, once the first of them has waited ``linger_s`` for company.
+
+        Waits for that, and up to ``timeout_s`` for a first one. With a timeout of 0 it never waits, and leaves items
+        that are too young: whoever has other work does that first.
+        """
         with self._changed:
             if not self._items and timeout_s > 0:
                 self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
-            waiting = len(self._items)
-        if waiting and waiting < most and linger_s > 0:
-            time.sleep(linger_s)
+            young = linger_s - (time.monotonic() - self._since) if 0 < len(self._items) < most else 0.0
+        if young > 0 and timeout_s > 0:
+            time.sleep(young)
         with self._changed:
-            return self._pop(most)
+            return [] if young > 0 and timeout_s <= 0 else self._pop(most)
 
     def clear(self) -> None:
         """Forget everything: of a connection that is gone nothing can be acknowledged, and all of it comes again."""
@@ -68,6 +74,7 @@ class Buffer(Generic[T]):
     def _pop(self, most: int) -> list[T]:
         taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
         if taken:
+            self._since = 0.0
             self._bytes -= sum(size for _, size in taken)
             self._changed.notify_all()
         return [item for item, _ in taken]

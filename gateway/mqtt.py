@@ -82,7 +82,7 @@ class MqttSource:
 
     def take(self, most: int, timeout_s: float) -> Sequence[Taken]:
         """See the port."""
-        return self._buffer.take(most, timeout_s, LINGER_S if timeout_s else 0)
+        return self._buffer.take(most, timeout_s, LINGER_S)
 
     def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:
         """See the port; a lasting answer goes at QoS 1, so that a device with a session of its own finds it later."""

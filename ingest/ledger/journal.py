@@ -12,32 +12,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
 from ingest.judge import against
 from ingest.ledger import told
+from ingest.ledger.many import insert
 from ingest.ledger.port import Answer, Item, Kept, Told
 from ingest.ledger.rows import journal_row, reading_rows
 from ingest.ledger.streams import Streams
 from ingest.model import Instant, Judged, Key, Outcome, Reading
 from ingest.reasons import Reason
 
-_COLUMNS = {
-    "journal": 16,
-    "key": 4,
-    "quarantine": 8,
-    "reading": 15,
-    "measurement": 7,
-    "recording": 7,
-}
-_INSERT = {table: f"INSERT INTO {table} VALUES " for table in _COLUMNS}  # noqa: S608 - the names are the ones above
-_ROW = {table: f"({', '.join('?' * n)})" for table, n in _COLUMNS.items()}
-_TOGETHER = 64
-"""Rows in one statement. The driver lets go of the interpreter's lock once a statement: row by row, under load, the
-writer would stand in line for the lock again after each of them."""
+_TABLES = ("journal", "key", "quarantine", "reading", "measurement", "recording")
 
 _BY_KEY = """
 SELECT k.position, j.sha, j.outcome, j.reason, j.pointer,
@@ -86,7 +74,7 @@ class Batch:
     now: Instant
     position: int
     streams: Streams
-    _rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _COLUMNS})
+    _rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _TABLES})
     _order: deque[tuple[int, Judged, Kept]] = field(default_factory=deque)
     """What was newly kept and is not in ``_here`` and ``_kept`` yet."""
     _here: dict[_Name, list[int]] = field(default_factory=dict)
@@ -112,17 +100,8 @@ class Batch:
     def save(self) -> None:
         """Write everything gathered."""
         for table, rows in self._rows.items():
-            self._insert(table, rows)
+            insert(self.connection, f"INSERT INTO {table} VALUES", rows)
         self.streams.save()
-
-    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        whole = len(rows) - len(rows) % _TOGETHER
-        for start in range(0, whole, _TOGETHER):
-            values = ", ".join([_ROW[table]] * _TOGETHER)
-            flat = tuple(chain.from_iterable(rows[start : start + _TOGETHER]))
-            self.connection.exec_driver_sql(_INSERT[table] + values, flat)
-        if rows[whole:]:
-            self.connection.exec_driver_sql(_INSERT[table] + _ROW[table], rows[whole:])
 
     # ------------------------------------------------------------ known already?
 

@@ -9,16 +9,21 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 
 from ingest.ledger import journal
 from ingest.ledger.files import LedgerFile
 from ingest.ledger.port import Answer, Confirmation, Item, Known, Missing
-from ingest.ledger.schema import CLOCK, CONFIRMED, CURSOR, DEVICE, GAP, HELLO, JOURNAL, READING
+from ingest.ledger.schema import CONFIRMED, CURSOR, GAP, HELLO, JOURNAL, READING
 from ingest.ledger.sqlite import named_faults
 from ingest.model import ClockFacts, DeviceStatus, Instant
 
 _TOLD = "in_record"
+# As text, because they run for every batch.
+_CLOCKS = 'SELECT device, epoch, synced, "offset", uncertainty FROM clock WHERE device IN '
+_DEVICES = """
+SELECT d.device, d.revoked_at, h.wants_record, h.max_down_bytes
+FROM device d LEFT JOIN hello h ON h.device = d.device WHERE d.device IN """
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,14 @@ class RelationalLedger:
 
     def known(self, devices: Collection[str]) -> Mapping[str, Known]:
         """See the port."""
+        names, marks = tuple(devices), ", ".join("?" * len(devices))
+        if not names:
+            return {}
         with named_faults(), self.file.readers.connect() as connection:
-            clocks = _clocks(connection, devices)
-            rows = connection.execute(
-                select(DEVICE.c.device, DEVICE.c.revoked_at, HELLO.c.wants_record, HELLO.c.max_down_bytes)
-                .join_from(DEVICE, HELLO, HELLO.c.device == DEVICE.c.device, isouter=True)
-                .where(DEVICE.c.device.in_(devices))
-            )
+            clocks: dict[str, dict[int, ClockFacts]] = {}
+            for device, epoch, synced, *measured in connection.exec_driver_sql(_CLOCKS + f"({marks})", names):
+                known = None if synced is None else bool(synced)
+                clocks.setdefault(device, {})[epoch] = ClockFacts(known, *measured)
             return {
                 device: Known(
                     DeviceStatus.ACTIVE if revoked is None else DeviceStatus.REVOKED,
@@ -48,7 +54,7 @@ class RelationalLedger:
                     bool(wants),
                     most,
                 )
-                for device, revoked, wants, most in rows
+                for device, revoked, wants, most in connection.exec_driver_sql(_DEVICES + f"({marks})", names)
             }
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
@@ -117,15 +123,3 @@ class RelationalLedger:
     def close(self) -> None:
         """See the port."""
         self.file.close()
-
-
-def _clocks(connection: Connection, devices: Collection[str]) -> dict[str, dict[int, ClockFacts]]:
-    found: dict[str, dict[int, ClockFacts]] = {}
-    for device, epoch, synced, offset, uncertainty in connection.execute(
-        select(CLOCK.c.device, CLOCK.c.epoch, CLOCK.c.synced, CLOCK.c.offset, CLOCK.c.uncertainty).where(
-            CLOCK.c.device.in_(devices)
-        )
-    ):
-        known = None if synced is None else bool(synced)
-        found.setdefault(device, {})[epoch] = ClockFacts(known, offset, uncertainty)
-    return found

@@ -124,7 +124,10 @@ class Streams:
         return self._after[key]
 
     def _load(self, key: StreamKey) -> StreamState:
-        rows = self.connection.exec_driver_sql(_LOAD, (key[0], bytes.fromhex(key[1]))).all()
+        # The driver's own cursor: this runs for every stream of every batch.
+        cursor = self.connection.connection.cursor()
+        cursor.execute(_LOAD, (key[0], bytes.fromhex(key[1])))
+        rows = cursor.fetchall()
         if not rows:
             return StreamState()
         highest, *unclear = rows[0][:3]

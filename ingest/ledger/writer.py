@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -28,7 +29,8 @@ T = TypeVar("T")
 Job = Callable[[Connection], T]
 _Submitted = tuple[Job[Any], Future[Any]]
 
-_TOGETHER = 64  # jobs in one transaction at most: it bounds how long the first of them waits
+_TOGETHER = 64  # jobs in one transaction at most
+_LONG_S = 0.004  # a transaction that has taken so long takes no further job: other processes' writers wait for it
 _WAITING = 1024  # jobs that may wait; then ``submit`` waits itself
 
 
@@ -39,6 +41,7 @@ class Writer:
         self._engine: Engine = writing_engine(ledger)
         self._lock = WriteLock(ledger)
         self._jobs: queue.Queue[_Submitted | None] = queue.Queue(_WAITING)
+        self._left: Sequence[_Submitted] = ()  # of a transaction that had become long
         self._connection: Connection | None = None
         self._door = threading.Lock()  # nothing is queued behind the last word of ``close``
         self._open = True
@@ -82,7 +85,7 @@ class Writer:
 
     def _next(self) -> list[_Submitted]:
         """Wait for a job, and take those that wait beside it; none when the last one is done."""
-        batch: list[_Submitted] = []
+        batch, self._left = list(self._left), ()
         while len(batch) < _TOGETHER and not (batch and self._jobs.empty()):
             submitted = self._jobs.get()
             if submitted is None:
@@ -92,7 +95,7 @@ class Writer:
         return batch
 
     def _commit(self, batch: Sequence[_Submitted]) -> None:
-        """Run every job in one transaction; resolve the futures when it is on disk."""
+        """Run jobs in one transaction; resolve the futures when it is on disk. What is left has its turn next."""
         outcomes: list[tuple[Any, Exception | None]]
         try:
             with self._lock, named_faults():
@@ -101,7 +104,8 @@ class Writer:
             # The commit may or may not have reached the disk: whoever sends again is recognised by key.
             self._let_go()
             outcomes = [(None, _unavailable(error))] * len(batch)
-        for (_, future), (result, fault) in zip(batch, outcomes, strict=True):
+        self._left = batch[len(outcomes) :]
+        for (_, future), (result, fault) in zip(batch, outcomes, strict=False):
             if fault is None:
                 future.set_result(result)
             else:
@@ -111,8 +115,16 @@ class Writer:
         if self._connection is None:
             self._connection = self._engine.connect()
         connection = self._connection
+        if len(jobs) == 1:
+            return [_alone(connection, jobs[0])]
+        outcomes: list[tuple[Any, Exception | None]] = []
+        end = time.monotonic() + _LONG_S
         with connection.begin():
-            return [_apart(connection, job) for job in jobs]
+            for job in jobs:
+                outcomes.append(_apart(connection, job))
+                if time.monotonic() > end:
+                    break
+        return outcomes
 
     def _let_go(self) -> None:
         """Close the connection; after an error a new one recovers from what is really on disk."""
@@ -120,6 +132,18 @@ class Writer:
         if connection is not None:
             with suppress(SQLAlchemyError, OSError), self._lock:
                 connection.close()
+
+
+def _alone(connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:
+    """Run a job that has the transaction to itself, and so needs no savepoint."""
+    with connection.begin() as transaction:
+        try:
+            return job(connection), None
+        except Exception as error:
+            if not is_of_one_statement(error):
+                raise
+            transaction.rollback()
+            return None, error
 
 
 def _apart(connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:

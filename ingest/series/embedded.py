@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, Connection, Float, and_, cast, func, or_, 
 from sqlalchemy.sql.selectable import Select
 
 from ingest.ledger.files import LedgerFile
+from ingest.ledger.many import insert
 from ingest.ledger.schema import POINT
 from ingest.ledger.sqlite import named_faults
 from ingest.series.port import Bucket, Point, Series, Span, age, positive, rounded
 
-_KEEP = "INSERT OR IGNORE INTO point (device, metric, at, position, value) VALUES (?, ?, ?, ?, ?)"
+_KEEP = "INSERT OR IGNORE INTO point (device, metric, at, position, value) VALUES"
 _COLUMNS = (POINT.c.device, POINT.c.metric, POINT.c.at, POINT.c.position, POINT.c.value)
 _NEWEST = (POINT.c.at.desc(), POINT.c.position.desc())
 
@@ -32,7 +33,7 @@ class EmbeddedSeries(Series):
         """See the port."""
         rows = [(p.device, p.metric, p.at, p.position, format(p.value, "f")) for p in points]
         if rows:
-            self._file.writer.write(lambda connection: connection.exec_driver_sql(_KEEP, rows))
+            self._file.writer.write(lambda connection: insert(connection, _KEEP, rows))
 
     def range(self, metric: str, spans: Sequence[Span], most: int) -> Sequence[Point]:
         """See the port."""

@@ -2,14 +2,16 @@
 
 Comes in: accepted readings. Goes out: points. Refuses to know: which series it feeds, who a reading belongs to.
 
-A crash between the points and the cursor writes the same points again, which changes nothing. A trend shows patients'
-values, so it holds none that attribution would keep from a patient: no test or calibration, no unverified time. A
-reading whose clock was settled after it passed here gets its point at the next ``rebuild``.
+The cursor is written now and then: a crash between the points and the cursor writes the same points again, which
+changes nothing. A trend shows patients' values, so it holds none that attribution would keep from a patient: no test
+or calibration, no unverified time. A reading whose clock was settled after it passed here gets its point at the next
+``rebuild``.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from threading import Event
@@ -25,8 +27,9 @@ from ingest.model import Instant, TimeMark
 from ingest.series.port import Point, Series
 
 CURSOR_NAME = "series"
-_ROUND = 500  # readings a round
-_IDLE_S = 0.2
+_ROUND = 100  # readings a round
+_PACE_S = 0.1  # between two rounds: few transactions, because the gateway's commits wait for each of them
+_REMEMBER_S = 1.0  # between two writes of the cursor: behind it, points are only written again
 
 
 class Projector:
@@ -34,24 +37,28 @@ class Projector:
 
     def __init__(self, file: LedgerFile, series: Series) -> None:
         self._file, self._series = file, series
+        self._at: int | None = None
+        self._remembered = 0.0
         self.problem: str | None = None
 
     def run(self, stop: Event) -> None:
         """Project until ``stop`` is set; a store that is away is tried again."""
         while not stop.is_set():
             try:
-                found = self.step()
+                self.step()
                 self.problem = None
             except LedgerUnavailable as fault:
-                found, self.problem = 0, fault.happened
-            if not found:
-                stop.wait(_IDLE_S)
+                self.problem = fault.happened
+            stop.wait(_PACE_S)
+        self._remember()
 
     def step(self) -> int:
         """Project one round; returns how many readings it had."""
         with named_faults(), self._file.readers.connect() as connection:
-            after = connection.execute(select(CURSOR.c.position).where(CURSOR.c.name == CURSOR_NAME)).scalar() or 0
-            readings = connection.execute(_READINGS.where(READING.c.position > after).limit(_ROUND)).all()
+            if self._at is None:
+                wanted = select(CURSOR.c.position).where(CURSOR.c.name == CURSOR_NAME)
+                self._at = connection.execute(wanted).scalar() or 0
+            readings = connection.execute(_READINGS.where(READING.c.position > self._at).limit(_ROUND)).all()
             if not readings:
                 return 0
             instants = {row.position: (row.device, at) for row in readings if (at := _shown_at(row)) is not None}
@@ -65,18 +72,25 @@ class Projector:
                 for device, at in [instants[position]]
             ]
         )
-        self._move(readings[-1].position)
+        self._at = readings[-1].position
+        if time.monotonic() > self._remembered + _REMEMBER_S:
+            self._remember()
         return len(readings)
 
     def rebuild(self, progress: Callable[[int], None] = lambda _count: None) -> None:
         """Empty the series and feed it again from the first reading; nothing else may project meanwhile."""
-        self._move(0)  # first, so that a crash leaves a series that fills up again, not an empty one that is done
+        self._at = 0
+        self._remember()  # first, so that a crash leaves a series that fills up again, not an empty one that is done
         self._series.clear()
         while count := self.step():
             progress(count)
+        self._remember()
 
-    def _move(self, position: int) -> None:
-        row = (CURSOR_NAME, position)
+    def _remember(self) -> None:
+        """Write the cursor."""
+        if self._at is None:
+            return
+        row, self._remembered = (CURSOR_NAME, self._at), time.monotonic()
         self._file.writer.write(
             lambda connection: connection.exec_driver_sql("INSERT OR REPLACE INTO cursor VALUES (?, ?)", row)
         )

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from ingest.ledger import writer
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import LedgerFile, open_ledger
 from ingest.ledger.schema import META
@@ -64,8 +65,11 @@ def commits() -> Any:  # noqa: ANN401 - a fixture
     event.remove(Engine, "commit", seen)
 
 
-def test_jobs_that_wait_share_a_transaction(file: LedgerFile, commits: list[int]) -> None:
+def test_jobs_that_wait_share_a_transaction(
+    file: LedgerFile, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Forty jobs of forty threads that come while a commit runs need one more commit."""
+    monkeypatch.setattr(writer, "_LONG_S", 60.0)  # however slow this machine is
     go, first = held_up(file)
     futures: list[Future[str]] = []
     threads = [
@@ -80,6 +84,20 @@ def test_jobs_that_wait_share_a_transaction(file: LedgerFile, commits: list[int]
     first.result(20)
     assert {future.result(20) for future in futures} == {f"n{n}" for n in range(40)} == names(file)
     assert len(commits) == 2
+
+
+def test_a_transaction_that_has_become_long_takes_no_further_job(
+    file: LedgerFile, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of the jobs that waited together has the next transactions, in order, and loses nothing."""
+    monkeypatch.setattr(writer, "_LONG_S", -1.0)
+    go, first = held_up(file)
+    futures = [file.writer.submit(note(f"n{n}")) for n in range(5)]
+    del commits[:]
+    go.set()
+    first.result(20)
+    assert [future.result(20) for future in futures] == [f"n{n}" for n in range(5)]
+    assert len(commits) == 6
 
 
 def test_a_failing_job_undoes_only_itself(file: LedgerFile) -> None:
