@@ -25,7 +25,7 @@ HOME = Path(__file__).resolve().parent.parent / "tools" / "fhir-validator"
 LOOPBACK = "127.0.0.1"
 
 
-class ValidatorUnavailable(Exception):
+class ValidatorUnavailable(Exception):  # noqa: N818 - it names what was found, and is caught by that name
     """The validator could not be built or started; the text says why and what to do."""
 
 
@@ -72,7 +72,7 @@ class Validator:
         `profile` is a canonical URL to hold it against besides those of its meta.profile.
         """
         query = f"?profile={profile}" if profile else ""
-        request = urllib.request.Request(f"http://{self._address}/{query}", resource, method="POST")  # noqa: S310 - loopback
+        request = urllib.request.Request(f"http://{self._address}/{query}", resource, method="POST")
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
             issues = json.load(answer)["issue"]
         return [
