@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import threading
+from contextlib import suppress
 
 import structlog
+from prometheus_client import CollectorRegistry, write_to_textfile
 
 from app import broker, status
 from app.clock import is_disciplined, now
@@ -29,6 +31,7 @@ _PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor 
 _TELL_S = 1.0
 _COLLECT_AFTER = 100_000  # objects; Python's default is 700
 _TRY_AGAIN_S = 2.0
+_DAY = 86_400_000_000  # microseconds
 _AWAY = "the broker does not answer"
 
 log = structlog.get_logger(PART)
@@ -41,9 +44,14 @@ def run(settings: Settings, stop: threading.Event) -> int:
         doorman = Doorman(settings, file)
         doorman.shut_before_first()
         source = MqttSource(broker.account(settings), on_subscribed=doorman.knock)
-        ledger = RelationalLedger(file)
+        ledger, counted = RelationalLedger(file), CollectorRegistry()
         consumer = Consumer(
-            source, ledger, now, disciplined=is_disciplined(settings.clock.disciplined), counts=Counts()
+            source,
+            ledger,
+            now,
+            disciplined=is_disciplined(settings.clock.disciplined),
+            counts=Counts(counted),
+            oldest=settings.clock.oldest_days * _DAY,
         )
         rounds = Rounds(source, ledger, now)
         threads = [
@@ -52,7 +60,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         ]
         for thread in threads:
             thread.start()
-        code = _watch(settings, source, consumer, threads, stop)
+        code = _watch(settings, source, consumer, threads, counted, stop)
         stop.set()
         for thread in threads:
             thread.join()
@@ -114,6 +122,7 @@ def _watch(
     source: MqttSource,
     consumer: Consumer,
     threads: list[threading.Thread],
+    counted: CollectorRegistry,
     stop: threading.Event,
 ) -> int:
     """Tell how it goes every second; returns 1 when only a new process can help."""
@@ -124,6 +133,8 @@ def _watch(
         if dead:
             problem = f"the {dead[0]} has ended"
         status.tell(settings.data, PART, ready=source.connected() and problem is None, problem=problem)
+        with suppress(OSError):  # a full disk must not end what keeps readings
+            write_to_textfile(str(status.counts_file(settings.data)), counted)
         if stalled or dead:
             log.error("gateway stalled", problem=problem)
             return 1

@@ -73,7 +73,7 @@ def _health(app: FastAPI, office: Office, settings: Settings) -> None:
         """Counts for Prometheus, without identities; needs a token unless CONSTANTES_HTTP__OPEN_METRICS is set."""
         if not settings.http.open_metrics:
             admitted(office, request)
-        return Response(exposition(office), media_type=_TEXT)
+        return Response(exposition(office, settings.data), media_type=_TEXT)
 
 
 def _documents(app: FastAPI) -> None:

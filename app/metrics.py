@@ -1,26 +1,35 @@
-"""Counts for Prometheus, read from the ledger when asked: no identity, no device.
+"""Counts for Prometheus: what the ledger holds, and what the gateway wrote down last; no identity, no device.
 
-Comes in: the office. Goes out: the text exposition format, version 0.0.4. Refuses to know: who may ask.
+Comes in: the office, the data folder. Goes out: the text exposition format, version 0.0.4. Refuses to know: who asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from app import status
 from console.office import Office
 from registry.standing import Standing, standing
 
 
-def exposition(office: Office) -> bytes:
-    """All counts as of now."""
+def exposition(office: Office, data: Path) -> bytes:
+    """All counts as of now; the gateway's, which is another process, as of its last second."""
     with office.snapshot() as connection:
         found = standing(connection, office.now())
     registry = CollectorRegistry()
     registry.register(_Now(found))
-    return generate_latest(registry)
+    return generate_latest(registry) + _of_the_gateway(data)
+
+
+def _of_the_gateway(data: Path) -> bytes:
+    try:
+        return status.counts_file(data).read_bytes()
+    except OSError:
+        return b""
 
 
 class _Now:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app import broker
+from app import broker, wiring
 from app.clock import now
 from app.settings import Settings
 from console.office import Office
@@ -16,7 +16,6 @@ from fhir_export.profiles import METHODS
 from gateway.broker.accounts import BrokerUser, hash_for, new_secret
 from gateway.broker.faults import BrokerFault
 from ingest.ledger.files import LedgerFile
-from ingest.series.embedded import EmbeddedSeries
 from registry.devices import Account
 from registry.operations import GateSilent, Registrar, Secret
 
@@ -24,9 +23,15 @@ from registry.operations import GateSilent, Registrar, Secret
 def office(settings: Settings, file: LedgerFile) -> Office:
     """The office of an installation; one a process, for all its servers."""
     registrar = Registrar(
-        file, _Door(settings), now, fresh_secret, frozenset(METHODS), production=settings.deployment.production
+        file,
+        _Door(settings),
+        now,
+        fresh_secret,
+        frozenset(METHODS),
+        production=settings.deployment.production,
+        simulated=settings.takes_simulated,
     )
-    return Office(registrar, settings.mqtt_url, EmbeddedSeries(file))
+    return Office(registrar, settings.mqtt_url, wiring.series(settings, file))
 
 
 def fresh_secret() -> Secret:

@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         return self.http.public_url or f"http://{host}:{self.http.port}"
 
     @property
+    def takes_simulated(self) -> bool:
+        """Whether readings of simulated devices may go to every record: those elsewhere have to say so."""
+        return all(record.is_loopback or record.allow_simulated for record in self.destinations.values())
+
+    @property
     def destinations(self) -> dict[str, RecordSettings]:
         """Every record that has an address, by name; the first one is called ``record``."""
         named = {"record": self.record, **self.records}

@@ -40,6 +40,11 @@ def folder(data: Path) -> Path:
     return data / "run"
 
 
+def counts_file(data: Path) -> Path:
+    """Where the gateway writes its counts, in Prometheus' text format."""
+    return folder(data) / "gateway.prom"
+
+
 def tell(data: Path, part: str, *, ready: bool, problem: str | None = None) -> None:
     """Say how ``part`` is."""
     _write(folder(data) / f"{part}.json", asdict(Status(os.getpid(), ready, time.time(), problem)))

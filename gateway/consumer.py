@@ -24,7 +24,7 @@ from gateway.source import Source, Taken
 from ingest.judge import judge
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, Told, Welcomed
-from ingest.model import Channel, Facts, Instant, Judged, RawMessage
+from ingest.model import OLDEST, Channel, Facts, Instant, Judged, RawMessage
 from ingest.reasons import Reason
 
 BATCH = 1000
@@ -56,10 +56,17 @@ class Consumer:
     """One loop over one source and one ledger; ``run`` in a thread of its own."""
 
     def __init__(
-        self, source: Source, ledger: Ledger, now: Callable[[], Instant], *, disciplined: bool, counts: Counts
+        self,
+        source: Source,
+        ledger: Ledger,
+        now: Callable[[], Instant],
+        *,
+        disciplined: bool,
+        counts: Counts,
+        oldest: int = OLDEST,
     ) -> None:
         self._source, self._ledger, self._now = source, ledger, now
-        self._disciplined, self._counts = disciplined, counts
+        self._disciplined, self._counts, self._oldest = disciplined, counts, oldest
         self._taken: Sequence[Taken] = ()
         self._flying: deque[_Flying] = deque()
         self.problem: str | None = None
@@ -113,7 +120,7 @@ class Consumer:
     def _judged(self, raw: RawMessage, known: dict[str, Known]) -> Item:
         """Judge one message; what a hello or echo tells counts for the messages after it in the batch."""
         before = known.get(raw.device, _NOTHING)
-        facts = Facts(raw.received_at, before.status, before.clocks, raw.hub is None, self._disciplined)
+        facts = Facts(raw.received_at, before.status, before.clocks, raw.hub is None, self._disciplined, self._oldest)
         if raw.channel is Channel.HELLO:
             item: Item = told.hello(raw, facts)
         elif raw.channel is Channel.STATE:

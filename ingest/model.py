@@ -199,6 +199,10 @@ class Judged:
     reading: Reading | None = None
 
 
+OLDEST = 90 * 86_400_000_000
+"""Microseconds: the age beyond which a reading is too old, unless a setting says otherwise (contract, section 10)."""
+
+
 @noun
 class ClockFacts:
     """What is known of one clock epoch of one device (device contract, section 10)."""
@@ -219,5 +223,5 @@ class Facts:
     """False when a hub speaks for a device that the registry does not let it serve."""
     disciplined: bool = True
     """False when the gateway's own clock is not disciplined: then nothing is corrected."""
-    oldest: int = 90 * 86_400_000_000
+    oldest: int = OLDEST
     """Age in microseconds beyond which a reading is ``time.too_old`` (contract: 90 days, a setting)."""

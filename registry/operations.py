@@ -19,6 +19,7 @@ from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from registry import assignments, clients, devices, people
 from registry.devices import Account, NewDevice
+from registry.faults import Conflict
 from registry.model import Assignment, Patient
 from registry.people import NewPatient
 
@@ -69,6 +70,8 @@ class Registrar:
     new_secret: Callable[[], Secret]
     methods: Collection[str] = ()
     production: bool = False
+    simulated: bool = True
+    """Whether simulated devices are taken: not where a record that is not on this machine would get their readings."""
     _telling: threading.Lock = field(default_factory=threading.Lock)
 
     # ------------------------------------------------------------ devices
@@ -76,6 +79,12 @@ class Registrar:
     def add_device(self, new: NewDevice) -> Credentials:
         """Register a device and let it in; raises Unfit or Conflict."""
         devices.check(new, self.methods)
+        if new.simulated and not self.simulated:
+            raise Conflict(
+                "device.simulated",
+                "A simulated device cannot be added: readings go to a record that is not on this machine.",
+                "Use an installation without that record, or set CONSTANTES_RECORD__ALLOW_SIMULATED=true.",
+            )
         secret, now = self.new_secret(), self.now()
         self.file.writer.write(lambda connection: devices.add(connection, new, secret.hashed, now))
         return Credentials(new.device, secret.plain, self.tell_gate())

@@ -110,19 +110,19 @@ def _set_aside(connection: Connection) -> Iterator[tuple[int, Key]]:
 def _taken(connection: Connection, position: int) -> Iterator[Stage]:
     """From the broker to the receipt: one journal row, and what a person did with it since."""
     j = JOURNAL.c
-    received_at, outcome, reason, pointer = connection.execute(
-        select(j.received_at, j.outcome, j.reason, j.pointer).where(j.position == position)
+    received_at, kept_at, outcome, reason, pointer = connection.execute(
+        select(j.received_at, j.kept_at, j.outcome, j.reason, j.pointer).where(j.position == position)
     ).one()
     why = " ".join(filter(None, (reason, pointer))) or None
     yield Stage("received", received_at, "received")
-    yield Stage("judged", None, outcome, why)
+    yield Stage("judged", kept_at, outcome, why)
     after = connection.execute(
         select(QUARANTINE.c.state, QUARANTINE.c.changed_at).where(QUARANTINE.c.position == position)
     ).one_or_none()
     if after is not None and after.state != "waiting":
         yield Stage("judged", after.changed_at, after.state)
-    yield Stage("committed", None, "committed")
-    yield Stage("answered", None, outcome, "receipt due at commit; receipts are not kept")
+    yield Stage("committed", kept_at, "committed")
+    yield Stage("answered", kept_at, outcome, "receipt sent when committed; receipts are not kept")
 
 
 def _given(connection: Connection, position: int) -> Iterator[Stage]:
