@@ -12,6 +12,7 @@ import os
 import random
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ PARTS = ("export", "project", "api")
 _NICER = 1
 _SWITCH_S = 0.0005  # the thread that holds the ledger's lock must not stand in line behind mapping (Python: 5 ms)
 _TELL_S, _TELL_SOON_S = 1.0, 0.1
+_GRACE_S = 4.0
 
 log = structlog.get_logger("office")
 
@@ -59,8 +61,9 @@ def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS)
             thread.start()
         code = _watch(settings, name, work, threads, stop)
         stop.set()
-        for thread in threads.values():
-            thread.join()
+        end = time.monotonic() + _GRACE_S
+        for thread in threads.values():  # a delivery may be waiting for a record: sent again, it changes nothing
+            thread.join(max(0.0, end - time.monotonic()))
     return code
 
 

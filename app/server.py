@@ -18,7 +18,7 @@ from app.office import office
 from app.settings import Settings
 from ingest.ledger.files import LedgerFile
 
-_GRACE_S = 5
+_GRACE_S = 3
 _TURN_S = 0.1
 
 

@@ -10,8 +10,13 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from scripts.validate import Validator, missing_tools
+
+# Examples count, not seconds: a machine that runs brokers and browsers beside a property is slow at times.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 TIERS = ("services", "faults", "browser", "validator")
 

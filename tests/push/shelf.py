@@ -49,7 +49,7 @@ class Shelf:
         first = self.journal + 1
         self.journal += count
         row = {
-            "received_at": 1, "channel": "reading", "device": device, "sha": b"s", "size": 1,
+            "received_at": 1, "kept_at": 1, "channel": "reading", "device": device, "sha": b"s", "size": 1,
             "outcome": "stored", "row_hash": b"h",
         }  # fmt: skip
         rows = [row | {"position": first + n} for n in range(count)]
