@@ -9,10 +9,12 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from app.addresses import is_loopback
 from app.settings import Settings, secret_of
 from gateway.broker.accounts import BrokerUser
 from gateway.broker.credentials import gateway_credentials
 from gateway.broker.embedded_gate import EmbeddedGate
+from gateway.broker.faults import ListNotWritten
 from gateway.broker.gate import DeviceGate
 from gateway.broker.mosquitto import MosquittoGate
 from gateway.broker.private_files import private_folder
@@ -43,10 +45,14 @@ def account(settings: Settings) -> Account:
 
 def gate(settings: Settings) -> DeviceGate:
     """The door for devices."""
-    private_folder(settings.broker_folder)
     if settings.has_embedded_broker:
         return EmbeddedGate(settings.broker_folder)
-    return MosquittoGate(settings.broker_folder, shlex.split(settings.mqtt.reload_command))
+    return MosquittoGate(settings.broker_folder, shlex.split(settings.mqtt.reload_command), _witnessed(settings))
+
+
+def can_reload(settings: Settings) -> bool:
+    """Whether a change of accounts reaches the running broker; without a command only its next start reads them."""
+    return settings.has_embedded_broker or bool(settings.mqtt.reload_command.strip())
 
 
 def users(file: LedgerFile) -> list[BrokerUser]:
@@ -61,8 +67,19 @@ def had_subscription(settings: Settings) -> bool:
 
 
 def note_subscription(settings: Settings) -> None:
-    """Remember that devices may be let in at the broker of this address."""
-    _mark(settings).touch(mode=0o600)
+    """Remember that devices may be let in at the broker of this address; raises ListNotWritten."""
+    try:
+        _mark(settings).touch(mode=0o600)
+    except OSError as failed:
+        raise ListNotWritten(failed) from failed
+
+
+def _witnessed(settings: Settings) -> tuple[str, int] | None:
+    """Where a reload can be proven: on this machine, where a secret may cross in the clear."""
+    address = urlsplit(settings.mqtt.url or "")
+    if address.scheme != "mqtt" or not is_loopback(address.geturl()):
+        return None
+    return address.hostname or "", address.port or _PORTS[address.scheme]
 
 
 def _mark(settings: Settings) -> Path:

@@ -8,6 +8,7 @@ Nothing heavy is imported here: ``--help`` answers at once.
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -23,6 +24,24 @@ app = typer.Typer(
 cli_run.add(app)
 cli_registry.add(app)
 cli_ledger.add(app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"constantes {version('constantes')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """Readings of connected medical devices, made safe and put into the right patient's FHIR record."""
 
 
 def main() -> None:

@@ -5,11 +5,14 @@ Comes in: words. Goes out: what the API answered. Refuses to know: rules.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli_output import Json, fail, session, show, show_items, show_json, table
+
+if TYPE_CHECKING:  # loading it takes longer than `--help` may
+    from app.client import Api
 
 _TRACE = ("reading", "device", "stream", "seq", "kind", "stages")
 _BALANCE = ("received", "stored", "duplicate", "quarantined", "dismissed", "pending", "balanced")
@@ -103,9 +106,19 @@ def list_deliveries(
     state: Annotated[str | None, typer.Option(help="due or parked.")] = None, limit: Limit = 100, as_json: Json = False
 ) -> None:
     """What a record has not confirmed: parked first, then by the next try."""
-    with session() as (api, _):
+    with session() as (api, settings):
         items = api.get("/deliveries", limit=limit, state=state)["items"]
-    show_items(items, _DELIVERY_COLUMNS, as_json=as_json, empty="Everything is delivered.")
+        empty = "" if items or as_json else _nothing_waits(api, recorded=bool(settings.destinations))
+    show_items(items, _DELIVERY_COLUMNS, as_json=as_json, empty=empty)
+
+
+def _nothing_waits(api: Api, *, recorded: bool) -> str:
+    """Why the list is empty: it is not the same as everything being in a record."""
+    if not recorded:
+        return "No record is configured (CONSTANTES_RECORD__URL); exports wait."
+    waiting = sum(item["readings"] for item in api.get("/inbox")["items"])
+    more = f" {waiting} readings wait without a patient: `constantes reading list`." if waiting else ""
+    return f"Nothing waits for delivery.{more}"
 
 
 @ledger.command("balance")

@@ -20,9 +20,15 @@ if TYPE_CHECKING:  # loading these takes longer than `--help` may
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
+NOTHING_STARTED = "Nothing was started."
+
+
 @contextmanager
-def spoken() -> Iterator[None]:
-    """Turn the faults that a person can act on into a sentence and exit code 1; a wrong setting is wrong use, 2."""
+def spoken(safe: str = "Nothing was done.") -> Iterator[None]:
+    """Turn the faults that a person can act on into a sentence and exit code 1; a wrong setting is wrong use, 2.
+
+    ``safe`` is what a command says of a wrong setting's consequences.
+    """
     from app.client import ClientFault
     from app.parts import CannotStart
     from app.settings import WrongSetting
@@ -32,7 +38,7 @@ def spoken() -> Iterator[None]:
     try:
         yield
     except WrongSetting as fault:
-        fail(str(fault), code=2)
+        fail(fault.told(safe), code=2)
     except (ClientFault, CannotStart, LedgerFault, BrokerFault) as fault:
         fail(str(fault))
     except PermissionError as fault:

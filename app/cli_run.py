@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli_output import Json, fail, show_json, spoken, table
+from app.cli_output import NOTHING_STARTED, Json, fail, notice, show_json, spoken, table
 
 _REPORT = ("kind", "device", "made", "verdicts", "reasons", "waiting", "seconds")
 
@@ -40,7 +40,7 @@ _PARTS = {
 
 def _runner(name: str) -> Callable[[], None]:
     def run() -> None:
-        with spoken():
+        with spoken(NOTHING_STARTED):
             from app import processes
             from app.settings import load
 
@@ -88,14 +88,19 @@ def simulate(  # noqa: PLR0913, PLR0917 - each option of the command is a parame
     fault: Annotated[list[str] | None, typer.Option(help="NAME[:PROBABILITY]; may be repeated.")] = None,
     secret_file: Annotated[Path | None, typer.Option(help="The secret of a device registered before.")] = None,
     url: Annotated[str | None, typer.Option(help="The broker; this installation's when absent.")] = None,
-    deadline: Annotated[float | None, typer.Option(min=0.1, help="Seconds after which it ends unanswered.")] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Seconds after which it ends unanswered; 60 after the last reading is due when absent."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Devices that follow the contract, keep their readings until the receipt, and can misbehave.
 
     Exit code 1 when a reading got no answer; it is kept and goes out the next time.
     """
-    from app.cli_simulate import Asked, play
+    from app.cli_simulate import Asked, play, without_patient
     from simulators.faults import UnknownFaultError
     from simulators.simulate import UnknownKindError
 
@@ -110,6 +115,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - each option of the command is a parame
         show_json({"items": documents})
     else:
         table(_REPORT, [[_cell(document[column]) for column in _REPORT] for document in documents])
+        if url is None and any(report.tally.connects for report in reports):
+            for name, waiting in without_patient(reports).items():
+                notice(f"{waiting} readings wait without a patient: `constantes assign {name} PATIENT`")
     if not all(report.answered for report in reports):
         fail("Some readings have no answer yet. They are kept and go out with the next `constantes simulate`.")
 

@@ -9,6 +9,8 @@ name and a secret.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,10 @@ from app.settings import Settings, load, secret_of
 from gateway.broker.private_files import private_folder, write_private
 from simulators.devices.kinds import KINDS
 from simulators.faults import parse
-from simulators.simulate import Report, Simulation, UnknownKindError, run_all
+from simulators.simulate import Report, Silence, Simulation, UnknownKindError, run_all
+
+_PATIENCE_S = 60.0
+"""How long after the last reading is due a run without --deadline waits for answers."""
 
 _METHODS = {"blood_pressure": "cuff", "ecg": "ecg"}
 """How a simulated device of a kind measures: a word of the registration."""
@@ -50,14 +55,48 @@ def play(asked: Asked) -> list[Report]:
     secrets = _secrets(asked, settings, names)
     folder = settings.data / "simulators"
     private_folder(folder)
-    return run_all([
+    plans = [
         Simulation(
             kind=kind, url=asked.url or settings.mqtt_url, device=name, secret=secrets[name], rate=asked.rate,
             count=asked.count, seed=asked.seed + place, faults=asked.faults, outbox=folder / f"{name}.outbox",
-            deadline_s=asked.deadline,
+            deadline_s=asked.deadline or _longest(asked),
         )
         for place, (name, kind) in enumerate(names.items())
-    ])  # fmt: skip
+    ]  # fmt: skip
+    return run_all(plans, _said_once())
+
+
+def without_patient(reports: Sequence[Report]) -> dict[str, int]:
+    """Device to readings that nobody can be given, for devices that are assigned to nobody."""
+    found: dict[str, int] = {}
+    with session() as (api, _):
+        waiting = {item["device"]: int(item["readings"]) for item in api.get("/inbox")["items"]}
+        for report in reports:
+            # The office looks at a reading a moment after its receipt: what was stored just now may not wait there yet.
+            count = max(waiting.get(report.device, 0), report.tally.verdicts["stored"])
+            if count and not api.get("/assignments", device=report.device)["items"]:
+                found[report.device] = count
+    return found
+
+
+def _longest(asked: Asked) -> float | None:
+    """Seconds for the whole run: until the last reading is due, and time for its answer; None runs until stopped."""
+    return None if asked.count is None else asked.count / asked.rate + _PATIENCE_S
+
+
+def _said_once() -> Silence:
+    """A sentence on standard error the first time a device reaches no broker."""
+    first = threading.Lock()
+
+    def silence(url: str, problem: str) -> None:
+        if not first.acquire(blocking=False):
+            return
+        happened = f"No broker answers at {url}."
+        if "refused" in problem and "not answer" not in problem:
+            happened = f"The broker at {url} lets the device not in ({problem})."
+        notice(f"{happened} The readings are kept. Start `constantes up`, or name another with --url.")
+
+    return silence
 
 
 def _names(asked: Asked) -> dict[str, str]:

@@ -49,7 +49,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
             source,
             ledger,
             now,
-            disciplined=is_disciplined(settings.clock.disciplined),
+            disciplined=lambda: is_disciplined(settings.clock.disciplined),
             counts=Counts(counted),
             oldest=settings.clock.oldest_days * _DAY,
         )
@@ -81,12 +81,16 @@ class Doorman:
     def __init__(self, settings: Settings, file: LedgerFile) -> None:
         self._settings, self._file = settings, file
         self._knocked = threading.Event()
+        self._is_shut = True
         self.problem: str | None = None
 
     def shut_before_first(self) -> None:
-        """At somebody else's broker, keep devices out until the gateway has subscribed there once."""
+        """At somebody else's broker, keep devices out until the gateway has subscribed there once.
+
+        That broker may not run yet. The files then hold at its start, and ``run`` tells it again meanwhile.
+        """
         if not self._settings.has_embedded_broker and not broker.had_subscription(self._settings):
-            broker.gate(self._settings).admit(())
+            self._shut()
 
     def knock(self) -> None:
         """The subscription stands; called in the network thread, so it only leaves a note."""
@@ -95,19 +99,31 @@ class Doorman:
     def run(self, stop: threading.Event) -> None:
         """Open the door for every active device whenever the subscription was made anew."""
         while not stop.is_set():
-            if not self._knocked.wait(_TELL_S):
+            if not self._knocked.wait(_TELL_S if self._is_shut else _TRY_AGAIN_S):
+                if not self._is_shut:
+                    self._shut()
                 continue
             self._knocked.clear()
+            self._is_shut = True  # what follows replaces that list
             try:
+                if not self._settings.has_embedded_broker:  # first: a device added from now on is told by the office
+                    broker.note_subscription(self._settings)
                 self._open()
                 self.problem = None
-                if not self._settings.has_embedded_broker:
-                    broker.note_subscription(self._settings)
             except (BrokerFault, LedgerFault) as fault:
                 self.problem = fault.happened
                 log.warning("devices not let in", problem=fault.happened)
                 stop.wait(_TRY_AGAIN_S)
                 self._knocked.set()
+
+    def _shut(self) -> None:
+        try:
+            broker.gate(self._settings).admit(())
+            self._is_shut, self.problem = True, None
+        except BrokerFault as fault:
+            if self.problem != fault.happened:  # once, not at each try
+                log.warning("devices not shut out yet", problem=fault.happened)
+            self._is_shut, self.problem = False, fault.happened
 
     def _open(self) -> None:
         """Let in whoever is registered; again if that changed, so that an older list never has the last word."""
@@ -115,6 +131,10 @@ class Doorman:
         while users != (latest := broker.users(self._file)):
             users = latest
             broker.gate(self._settings).admit(users)
+        if not broker.can_reload(self._settings):
+            log.warning(
+                "broker not told of devices", remedy="reload it by hand, or set CONSTANTES_MQTT__RELOAD_COMMAND"
+            )
 
 
 def _watch(

@@ -19,6 +19,9 @@ from ingest.ledger.files import LedgerFile
 from registry.devices import Account
 from registry.operations import GateSilent, Registrar, Secret
 
+_NOT_YET = "Registered. Devices are let in when the gateway has subscribed for the first time."
+_NOT_TOLD = "Registered. Mosquitto was not told: set CONSTANTES_MQTT__RELOAD_COMMAND or reload it by hand."
+
 
 def office(settings: Settings, file: LedgerFile) -> Office:
     """The office of an installation; one a process, for all its servers."""
@@ -49,8 +52,10 @@ class _Door:
     def admit(self, users: Sequence[Account]) -> None:
         """See the port. Before the gateway's first subscription at somebody else's broker nobody is let in."""
         if not self.settings.has_embedded_broker and not broker.had_subscription(self.settings):
-            return
+            raise GateSilent(_NOT_YET)
         try:
             broker.gate(self.settings).admit([BrokerUser(u.device, u.secret_hash, "device") for u in users])
         except BrokerFault as fault:
             raise GateSilent(str(fault)) from None
+        if not broker.can_reload(self.settings):
+            raise GateSilent(_NOT_TOLD)

@@ -2,13 +2,12 @@
 
 Comes in: settings. Goes out: an exit code. Refuses to know: MQTT messages.
 
-It runs at a lower priority than the gateway and in a process of its own, so that pulls, deliveries and audit never make
+It runs in a process of its own, so that pulls, deliveries and audit never make
 a device wait for its receipt (decision record 0003).
 """
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import threading
@@ -30,7 +29,6 @@ from ingest.ledger.files import LedgerFile, open_ledger
 from ingest.series.projector import Projector
 
 PARTS = ("export", "project", "api")
-_NICER = 1
 _SWITCH_S = 0.0005  # the thread that holds the ledger's lock must not stand in line behind mapping (Python: 5 ms)
 _TELL_S, _TELL_SOON_S = 1.0, 0.1
 _GRACE_S = 4.0
@@ -49,7 +47,6 @@ class _Work:
 
 def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS) -> int:
     """Do the work of ``parts`` until ``stop`` is set; returns 1 when a supervisor should start it again."""
-    os.nice(_NICER)
     sys.setswitchinterval(_SWITCH_S)
     name = "office" if tuple(parts) == PARTS else parts[0]
     with only_one(settings.data, name), open_ledger(settings.ledger_path) as file:
@@ -69,9 +66,10 @@ def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS)
 
 def _export(settings: Settings, file: LedgerFile) -> list[_Work]:
     """The publisher and one delivery for each record that has an address."""
+    wiring.refuse_simulated(settings, file)
     dispatch = Dispatch(wiring.destinations(settings))
     publisher = Publisher(
-        file, wiring.deployment(settings), dispatch, now, disciplined=is_disciplined(settings.clock.disciplined)
+        file, wiring.deployment(settings), dispatch, now, disciplined=lambda: is_disciplined(settings.clock.disciplined)
     )
     deliveries = [
         Delivery(
@@ -90,7 +88,18 @@ def _export(settings: Settings, file: LedgerFile) -> list[_Work]:
             delivery.wake.set()
 
     work = [_Work("publish", lambda stop: publisher.run(stop, wake), lambda: publisher.problem)]
-    return work + [_Work(f"deliver-{each.destination}", each.run) for each in deliveries]
+    work += [_Work(f"deliver-{each.destination}", each.run) for each in deliveries]
+    return [*work, _Work("watch-destinations", lambda stop: _watch_destinations(deliveries, stop))]
+
+
+def _watch_destinations(deliveries: Sequence[Delivery], stop: threading.Event) -> None:
+    """Say once when a destination begins to wait, why, and when it goes on."""
+    said: dict[str, str | None] = {}
+    while not stop.wait(_TELL_S):
+        for each in deliveries:
+            if said.get(each.destination) != each.waits_because:
+                said[each.destination] = each.waits_because
+                log.warning("destination", name=each.destination, waits_because=each.waits_because or "goes on")
 
 
 def _project(settings: Settings, file: LedgerFile) -> list[_Work]:

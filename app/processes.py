@@ -70,11 +70,22 @@ def _addresses(settings: Settings) -> str:
         "devices": settings.mqtt_url,
         "practice software": f"{settings.http_url}/fhir",
         "API": f"{settings.http_url}/docs",
-        "record": settings.record.url or "none yet: exports wait (CONSTANTES_RECORD__URL)",
+        "record": _record(settings),
         "data": str(settings.data.resolve()),
     }
     told = "".join(f"  {name:<18} {address}\n" for name, address in lines.items())
     return f"Constantes is ready. Ctrl-C ends it.\n{told}"
+
+
+def _record(settings: Settings) -> str:
+    if settings.record.url is None:
+        return "none yet: exports wait (CONSTANTES_RECORD__URL)"
+    if settings.record.patients == "write":
+        return settings.record.url
+    return (
+        f"{settings.record.url} (patients=lookup: exports are parked in this version;"
+        " CONSTANTES_RECORD__PATIENTS=write sends them)"
+    )
 
 
 RUN: dict[str, Callable[[Settings], int]] = {

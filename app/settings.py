@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.addresses import is_loopback, sqlite_file, url_of
+from app.setting_words import problem, unknown
 
 PREFIX = "CONSTANTES_"
 EXAMPLE_OID = "2.999.1"
@@ -27,9 +28,13 @@ class WrongSetting(Exception):  # noqa: N818 - it names what was found, and is c
     """A setting is unknown or cannot be used; the text names it and what would be right."""
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name}: {problem}. Nothing was started. Correct it in the environment or in .env.")
         self.name = name
         self.problem = problem
+        super().__init__(self.told("Nothing was started."))
+
+    def told(self, safe: str) -> str:
+        """For a person; ``safe`` says what did not happen because of it."""
+        return f"{self.name}: {self.problem}. {safe} Correct it in the environment or in .env."
 
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -182,7 +187,8 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]  # the types of pydantic-settings lag
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise WrongSetting(_name(fault["loc"]), _problem(fault["type"], fault["msg"])) from None
+        name = _name(fault["loc"])
+        raise WrongSetting(name, problem(name, fault["type"], fault["msg"], names())) from None
     except SettingsError as error:
         # Its text names the field and the source, and nothing else.
         named = re.search(r'field "(\w+)"', str(error))
@@ -223,19 +229,12 @@ def _refuse_unknown(env_file: Path | None) -> None:
         if name.upper().startswith(PREFIX):
             part = name.upper().removeprefix(PREFIX).split("__")[0].lower()
             if part not in Settings.model_fields:
-                raise WrongSetting(name.upper(), "is not a setting of this version")
+                raise WrongSetting(name.upper(), unknown(name.upper(), names()))
 
 
 def _name(place: tuple[int | str, ...]) -> str:
     words = [str(part).upper() for part in place if part != "[key]"]
     return PREFIX + "__".join(words)
-
-
-def _problem(kind: str, message: str) -> str:
-    """What pydantic says of a fault, without the value."""
-    if kind == "extra_forbidden":
-        return "is not a setting of this version"
-    return message.removeprefix("Value error, ").rstrip(".")
 
 
 def _check_together(settings: Settings) -> None:

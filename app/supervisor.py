@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from app import status
+from app import status, wiring
 from app.parts import CannotStart, only_one
 from app.settings import Settings
 from gateway.broker import leash
@@ -27,9 +27,6 @@ from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.faults import BrokerFault
 from gateway.broker.private_files import private_folder
 from ingest.ledger.files import open_ledger
-from ingest.ledger.sqlite import named_faults
-from ingest.model import DeviceStatus
-from registry import devices
 
 _TURN_S = 0.1
 _WAITS_S = (0.2, 5.0)  # between two starts of a part that keeps ending: doubled each time; devices wait meanwhile
@@ -152,7 +149,8 @@ class Supervisor:
         for part in ("gateway", "office"):
             _wait_for_the_dying(settings, part)
         _refuse_busy(settings.http.host, settings.http.port)
-        _refuse_simulated(settings)
+        with open_ledger(settings.ledger_path) as file:  # also says at once when it cannot be opened
+            wiring.refuse_simulated(settings, file)
         status.forget(settings.data)
         status.folder(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
         if settings.has_embedded_broker:
@@ -226,17 +224,6 @@ def _wait_for_the_dying(settings: Settings, part: str) -> None:
             if time.monotonic() > end:
                 raise
         time.sleep(_TURN_S)
-
-
-def _refuse_simulated(settings: Settings) -> None:
-    """A simulated device's readings never reach a record elsewhere by accident; opens the ledger, or says why not."""
-    with open_ledger(settings.ledger_path) as file, named_faults(), file.readers.connect() as connection:
-        found = [each for each in devices.listed(connection) if each.simulated and each.status is DeviceStatus.ACTIVE]
-    if found and not settings.takes_simulated:
-        raise CannotStart(
-            f"{len(found)} simulated devices are registered, and a record is not on this machine. Nothing was started. "
-            "Revoke them, take that record out, or set CONSTANTES_RECORD__ALLOW_SIMULATED=true."
-        )
 
 
 def _refuse_busy(host: str, port: int) -> None:

@@ -6,12 +6,15 @@ verbs are wired in ``app.office``, the broker in ``app.broker``.
 
 from __future__ import annotations
 
+from app.parts import CannotStart
 from app.settings import Settings
 from fhir_export.destinations import Destination
 from fhir_export.model import Deployment
 from ingest.ledger.files import LedgerFile
+from ingest.ledger.sqlite import named_faults
 from ingest.series.embedded import EmbeddedSeries
 from ingest.series.port import Series
+from registry import devices
 
 
 def series(_settings: Settings, file: LedgerFile) -> Series:
@@ -28,3 +31,16 @@ def destinations(settings: Settings) -> list[Destination]:
     """Where resource versions are due; ``record`` always, so that nothing is forgotten before it has an address."""
     found = {"record": settings.record, **settings.records}
     return [Destination(name, record.patients) for name, record in found.items()]
+
+
+def refuse_simulated(settings: Settings, file: LedgerFile) -> None:
+    """Raise CannotStart where readings of simulated devices would reach a record elsewhere by accident."""
+    if settings.takes_simulated:
+        return
+    with named_faults(), file.readers.connect() as connection:
+        found = [each for each in devices.listed(connection) if each.simulated]
+    if found:
+        raise CannotStart(
+            f"{len(found)} simulated devices were registered, and a record is not on this machine. Nothing was "
+            "started. Take that record out, or set CONSTANTES_RECORD__ALLOW_SIMULATED=true."
+        )

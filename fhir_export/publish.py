@@ -30,6 +30,10 @@ from ingest.model import Instant
 
 _ROUND = 30  # readings a round: about 20 ms of building, then a transaction of 5 to 10
 _IDLE_S = 0.1
+_REFUSED_AGAIN = """
+INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i WHERE i.why = 'mapping.refused'
+AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
+"""
 _REST = 0.25  # of the time a round took: under load the gateway needs the processor more than a backlog does
 
 
@@ -43,7 +47,7 @@ class Publisher:
         dispatch: Dispatch,
         now: Callable[[], Instant],
         *,
-        disciplined: bool,
+        disciplined: Callable[[], bool],
     ) -> None:
         self._file, self._dispatch, self._now = file, dispatch, now
         self._builder = Builder(deployment, disciplined, Referred(deployment))
@@ -56,7 +60,7 @@ class Publisher:
             found = 0
             try:
                 if not opened:
-                    self._write(lambda connection: self._dispatch.open(connection, self._now()))
+                    self._write(self._open)
                     opened = True
                 began = time.monotonic()
                 found = self.step()
@@ -81,6 +85,11 @@ class Publisher:
         self._write(lambda connection: self._keep(connection, found))
         return found.size
 
+    def _open(self, connection: Connection) -> None:
+        """What waits for a destination, or for the mend of a mapping, is looked at anew by each process."""
+        self._dispatch.open(connection, self._now())
+        connection.exec_driver_sql(_REFUSED_AGAIN)
+
     def _write(self, job: Callable[[Connection], None]) -> None:
         try:
             self._file.writer.write(job)
@@ -95,6 +104,8 @@ class Publisher:
         self._dispatch.add(connection, append(connection, found.versions, now), now)
         _keep_attributions(connection, found, now)
         _keep_doubts(connection, found, now)
+        if any(what in ("device", "patient") for _, what, _ in found.ground.due):
+            connection.exec_driver_sql(_REFUSED_AGAIN)  # it may have been the person or device that was no FHIR
         if found.ground.due:
             connection.execute(
                 DUE.delete().where(DUE.c.position.in_([position for position, _, _ in found.ground.due]))

@@ -11,7 +11,7 @@ still the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -63,10 +63,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Builds rounds; ``disciplined``: the gateway's own clock may correct those of devices."""
+    """Builds rounds; ``disciplined``: whether this machine's clock may correct those of devices now."""
 
     deployment: Deployment
-    disciplined: bool
+    disciplined: Callable[[], bool]
     referred: Referred
 
     def look(self, connection: Connection, most: int) -> Round | None:
@@ -95,7 +95,7 @@ class Builder:
                 held = known[each.reading.key.device]
                 n = taken.get(each.position, 0) + 1
                 reading = replace(each.reading, timing=timing)
-                self._map(found, each, Attributed(reading, each.received_at, who, held, n), refused)
+                self._map(found, each, Attributed(reading, each.kept_at, who, held, n), refused)
         return found
 
     def _decide(self, ground: Ground, kept: Sequence[Accepted], known: Collection[str]) -> Iterator[_Decided]:
@@ -115,7 +115,7 @@ class Builder:
             each.received_at,
             DeviceStatus.ACTIVE,
             {epoch: clock},
-            disciplined=self.disciplined,
+            disciplined=self.disciplined(),
             oldest=each.received_at,  # how old a reading may be was judged when it came
         )
         try:

@@ -61,12 +61,13 @@ class Consumer:
         ledger: Ledger,
         now: Callable[[], Instant],
         *,
-        disciplined: bool,
+        disciplined: Callable[[], bool],
         counts: Counts,
         oldest: int = OLDEST,
     ) -> None:
         self._source, self._ledger, self._now = source, ledger, now
         self._disciplined, self._counts, self._oldest = disciplined, counts, oldest
+        self._trusted = False
         self._taken: Sequence[Taken] = ()
         self._flying: deque[_Flying] = deque()
         self.problem: str | None = None
@@ -108,6 +109,7 @@ class Consumer:
     def _submit(self, taken: Sequence[Taken]) -> _Flying:
         raws = [message.raw for message in taken]
         known = dict(self._ledger.known({name for raw in raws for name in (raw.device, raw.sender) if name}))
+        self._trusted = self._disciplined()
         items = [self._item(raw, known) for raw in raws]
         return _Flying(taken, items, self._ledger.commit(items, self._now()), known)
 
@@ -120,7 +122,7 @@ class Consumer:
     def _judged(self, raw: RawMessage, known: dict[str, Known]) -> Item:
         """Judge one message; what a hello or echo tells counts for the messages after it in the batch."""
         before = known.get(raw.device, _NOTHING)
-        facts = Facts(raw.received_at, before.status, before.clocks, raw.hub is None, self._disciplined, self._oldest)
+        facts = Facts(raw.received_at, before.status, before.clocks, raw.hub is None, self._trusted, self._oldest)
         if raw.channel is Channel.HELLO:
             item: Item = told.hello(raw, facts)
         elif raw.channel is Channel.STATE:

@@ -45,8 +45,8 @@ class Rounds:
     def confirm(self) -> int:
         """Send ``in_record`` receipts for what the record has confirmed; returns how many.
 
-        Noted a round later, when the broker has them: a crash in between sends some twice, and none never. So nothing
-        is sent, or noted, while there is no connection.
+        Noted a round later: a crash in between sends some twice. Nothing is sent, or noted, while there is no
+        connection. One that is lost all the same is cured by the device's repeat (contract, section 3).
         """
         if not self._source.connected():
             return 0

@@ -35,7 +35,7 @@ def hello(raw: RawMessage, facts: Facts) -> Told | Judged:
         sent.contract,
         sent.manufacturer, sent.model, sent.serial, sent.firmware, sent.eui64, sent.kinds,
         wants_record=sent.receipts == "record", max_down_bytes=sent.max_down_bytes,
-        epoch=clock.epoch if clock else None, synced=clock.synced if clock else None,
+        epoch=clock.epoch if clock else None, synced=clock.synced if clock else None, dup=raw.dup,
     )  # fmt: skip
 
 

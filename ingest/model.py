@@ -198,6 +198,14 @@ class Judged:
     key: Key | None = None
     reading: Reading | None = None
 
+    @property
+    def claim(self) -> Key | None:
+        """The key that this message occupies: none for one of a hub that does not serve the device.
+
+        Otherwise anybody could take a device's keys by speaking for it, and its own readings would be conflicts.
+        """
+        return None if self.verdict.reason is Reason.DEVICE_NOT_SERVED else self.key
+
 
 OLDEST = 90 * 86_400_000_000
 """Microseconds: the age beyond which a reading is too old, unless a setting says otherwise (contract, section 10)."""

@@ -98,7 +98,7 @@ def show(connection: Connection, assignment: str) -> Assignment:
     """One assignment; raises Unknown."""
     row = connection.execute(_ASSIGNMENTS.where(ASSIGNMENT.c.assignment == assignment)).one_or_none()
     if row is None:
-        raise Unknown("assignment.unknown", "There is no such assignment.", "See `assign --list`.")
+        raise Unknown("assignment.unknown", "There is no such assignment.", "See `constantes assignments`.")
     return Assignment(*row)
 
 

@@ -25,6 +25,8 @@ from registry.faults import Conflict, Unfit, Unknown
 
 OPERATIONS = "operations"
 """The scope of ``/api/v1``."""
+SERVED = ("Device", "Observation", "Patient")
+"""The types that ``/fhir`` serves; a scope about another would open nothing."""
 _TOKEN_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SITE = re.compile(r"\S(?:[^\x00-\x1f]{0,126}\S)?")
@@ -110,6 +112,8 @@ def _check(name: str, scopes: tuple[str, ...], sites: tuple[str, ...]) -> None:
     for scope in scopes:
         if scope != OPERATIONS and not _V2.fullmatch(scope):
             raise Unfit("client.scope", *_fault(scope))
+        if (named := _V2.fullmatch(scope)) is not None and named[1] not in {"*", *SERVED}:
+            raise Unfit("client.scope", "This type is not served.", f"Use `*` or one of: {', '.join(SERVED)}.")
     if not all(_SITE.fullmatch(site) for site in sites):
         raise Unfit("client.site", "This cannot be a site's name.", "Use 1 to 128 characters, no space at either end.")
 

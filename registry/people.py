@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, false, func, or_, select
 
 from ingest.ledger.schema import DUE, PATIENT
 from ingest.model import Instant
 from registry import numbers
-from registry.faults import Unfit, Unknown
+from registry.faults import Conflict, Unfit, Unknown
 from registry.model import Identifier, Patient
 
 GENDERS = ("male", "female", "other", "unknown")
@@ -69,7 +69,11 @@ def checked(new: NewPatient, patient: str, now: Instant, *, production: bool) ->
 
 
 def add(connection: Connection, patient: Patient, now: Instant) -> None:
-    """Register a checked person. Two people may share every trait: nobody is merged by likeness."""
+    """Register a checked person; raises Conflict when somebody has one of the identifiers.
+
+    Two people may share every other trait: nobody is merged by likeness.
+    """
+    _refuse_held(connection, patient.identifiers)
     identifiers = [[number.system, number.value] for number in patient.identifiers]
     connection.execute(
         PATIENT.insert().values(
@@ -100,6 +104,20 @@ def find(connection: Connection, ids: Collection[str]) -> dict[str, Patient]:
     """The registered ones among these ids."""
     rows = connection.execute(select(PATIENT).where(PATIENT.c.patient.in_(ids)))
     return {row.patient: _patient(row) for row in rows}
+
+
+def _refuse_held(connection: Connection, wanted: Collection[Identifier]) -> None:
+    """A record finds a person by an identifier: two with the same one would share their readings there."""
+    # As `add` writes it: a pair's text with its brackets and quotes stands in a row only where the pair does.
+    texts = [json.dumps([number.system, number.value]) for number in wanted]
+    held = or_(false(), *(func.instr(PATIENT.c.identifiers, text) > 0 for text in texts))
+    holder = connection.execute(select(PATIENT.c.patient).where(held)).scalar()
+    if holder is not None:
+        raise Conflict(
+            "patient.identifier_held",
+            f"The patient {holder} has one of these identifiers.",
+            "Use that patient, or correct the identifier.",
+        )
 
 
 def _patient(row: Row[Any]) -> Patient:

@@ -3,8 +3,8 @@
 Comes in: a snapshot of the ledger, and any of a reading id, a FHIR id made of one, or ``device:stream:seq``. Goes
 out: ``Trace``. Refuses to know: values, who the patient is.
 
-A stage without a time of its own has none here: judging and committing are one step a few milliseconds after
-receiving, and receipts are sent after it and not kept.
+Judging, committing and answering share the time of the commit: the judgement is one step with it, the receipt is due at
+it, and receipts are not kept. A stage that the ledger keeps no time of has none here.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _taken(connection: Connection, position: int) -> Iterator[Stage]:
     if after is not None and after.state != "waiting":
         yield Stage("judged", after.changed_at, after.state)
     yield Stage("committed", kept_at, "committed")
-    yield Stage("answered", kept_at, outcome, "receipt sent when committed; receipts are not kept")
+    yield Stage("answered", kept_at, outcome, "receipt due at commit; receipts are not kept")
 
 
 def _given(connection: Connection, position: int) -> Iterator[Stage]:

@@ -1,4 +1,4 @@
-"""What waits for somebody: messages set aside, sequence numbers that never came, deliveries not yet confirmed.
+"""What waits for somebody: messages set aside, readings without a patient, gaps, deliveries not yet confirmed.
 
 Comes in: a snapshot of the ledger. Goes out: rows for people. Refuses to know: what the messages say, who the
 patients are.
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from ingest.ledger.schema import DELIVERY, GAP, JOURNAL, QUARANTINE
+from ingest.ledger.schema import DELIVERY, GAP, INBOX, JOURNAL, QUARANTINE
 from ingest.model import Instant
 
 
@@ -55,6 +55,12 @@ class Outstanding:
     due_at: Instant
     next_try: Instant
     answer: str | None
+
+
+def inbox(connection: Connection) -> dict[str, int]:
+    """Device to its accepted readings that have no patient yet."""
+    rows = connection.execute(select(INBOX.c.device, func.count()).group_by(INBOX.c.device).order_by(INBOX.c.device))
+    return {row[0]: row[1] for row in rows}
 
 
 def quarantined(connection: Connection, limit: int) -> Sequence[SetAside]:

@@ -14,12 +14,12 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from simulators.devices.client import Device
 from simulators.devices.clock import DeviceClock, text
@@ -32,6 +32,11 @@ from simulators.devices.tally import Manner, Tally
 from simulators.faults import Misbehaviour, parse
 
 _STEP_S = 0.05
+_SILENCE_S = 3.0
+"""Without a first connection after this, whoever asked is told why."""
+
+Silence: TypeAlias = Callable[[str, str], None]
+"""Told once a device, with its URL and the last problem of its line, that it reached no broker."""
 
 
 class UnknownKindError(ValueError):
@@ -95,7 +100,7 @@ def _plain(value: object) -> object:
     return sorted(value) if isinstance(value, set) else value
 
 
-def run(what: Simulation, stop: threading.Event | None = None) -> Report:
+def run(what: Simulation, stop: threading.Event | None = None, silence: Silence | None = None) -> Report:
     """Run one device to its end; raises ValueError (unknown kind or fault, unfit URL or recording).
 
     Ctrl-C (in the main thread) or `stop` ends it early and cleanly.
@@ -112,7 +117,7 @@ def run(what: Simulation, stop: threading.Event | None = None) -> Report:
     device = Device(at, who, outbox, clock, faults, what.manner)
     began = time.monotonic()
     try:
-        _drive(device, source, what, stop or threading.Event())
+        _drive(device, source, what, stop or threading.Event(), silence)
     finally:
         device.close()
         waiting = device.waiting
@@ -123,11 +128,11 @@ def run(what: Simulation, stop: threading.Event | None = None) -> Report:
     )
 
 
-def run_all(what: Sequence[Simulation]) -> list[Report]:
+def run_all(what: Sequence[Simulation], silence: Silence | None = None) -> list[Report]:
     """Run several devices at once, a thread each; Ctrl-C ends them all cleanly."""
     stop = threading.Event()
     with ThreadPoolExecutor(len(what)) as threads:
-        running = [threads.submit(run, one, stop) for one in what]
+        running = [threads.submit(run, one, stop, silence) for one in what]
         try:
             return [one.result() for one in running]
         except KeyboardInterrupt:
@@ -135,12 +140,22 @@ def run_all(what: Sequence[Simulation]) -> list[Report]:
             return [one.result() for one in running]
 
 
-def _drive(device: Device, source: Iterator[dict[str, Any]], what: Simulation, stop: threading.Event) -> None:
+def _drive(
+    device: Device,
+    source: Iterator[dict[str, Any]],
+    what: Simulation,
+    stop: threading.Event,
+    silence: Silence | None,
+) -> None:
     began = time.monotonic()
     more = True
     try:
         while not stop.is_set():
             now = time.monotonic() - began
+            if silence is not None and now > _SILENCE_S:
+                if device.tally.connects == 0:
+                    silence(what.url, device.tally.problem or "")
+                silence = None
             while more and now * what.rate >= device.tally.made:
                 members = next(source, None)
                 more = members is not None

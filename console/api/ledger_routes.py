@@ -10,7 +10,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from console.api.wire import Limit
-from console.api.wire_ledger import BalanceOut, DeliveryOut, GapOut, SetAsideOut, VerifiedOut
+from console.api.wire_ledger import BalanceOut, DeliveryOut, GapOut, InboxOut, SetAsideOut, VerifiedOut
 from console.office import Office
 from ingest.ledger.balance import balance
 from ingest.ledger.verify import verify
@@ -25,6 +25,13 @@ def add(router: APIRouter, office: Office) -> None:
         """Messages that could not be used, newest first."""
         with office.snapshot() as connection:
             return {"items": [SetAsideOut.of(found) for found in waiting.quarantined(connection, limit)]}
+
+    @router.get("/inbox", tags=["waiting"])
+    def count_inbox() -> dict[str, list[InboxOut]]:
+        """Readings without a patient, counted by device."""
+        with office.snapshot() as connection:
+            found = waiting.inbox(connection)
+        return {"items": [InboxOut(device=device, readings=count) for device, count in found.items()]}
 
     @router.get("/gaps", tags=["waiting"])
     def list_gaps(limit: Limit = 100, *, closed: bool = False) -> dict[str, list[GapOut]]:

@@ -119,11 +119,13 @@ def _assignments(router: APIRouter, office: Office) -> None:
         return {"items": [AssignmentOut.of(made) for made in found]}
 
     @router.post("/assignments/{assignment}/end", tags=["assignments"])
-    def end_assignment(assignment: str, body: EndIn) -> AssignmentOut:
+    def end_assignment(assignment: str, body: EndIn, who: Who) -> AssignmentOut:
         """Let an assignment end."""
         office.registrar.unassign(assignment, instant(body.at))
         with office.snapshot() as connection:
-            return AssignmentOut.of(assignments.show(connection, assignment))
+            found = assignments.show(connection, assignment)
+        audited(office, who, "Patient", 1, found.patient)
+        return AssignmentOut.of(found)
 
 
 def _clients(router: APIRouter, office: Office) -> None:

@@ -28,6 +28,13 @@ class MeasurementOut(BaseModel):
     unusual: bool
 
 
+class InboxOut(BaseModel):
+    """How many accepted readings of a device have no patient yet."""
+
+    device: str
+    readings: int
+
+
 class ReadingOut(BaseModel):
     """An accepted reading; ``used_at`` is the time it counts under, ``time_mark`` which clock that stands on."""
 

@@ -66,7 +66,7 @@ def _identifiers(device: Device, deployment: Deployment) -> list[Body]:
 
 def _told(element: str, value: str | None, *, required: bool = False) -> Body:
     """The element if the device told it; where the profile requires it, that it is unknown."""
-    if value:
+    if value and value.strip():
         return {element: value}
     return {f"_{element}": absent()} if required else {}
 

@@ -116,6 +116,11 @@ class Delivery:
                 write.result()
         return self._summary(outcomes, len(todo.held))
 
+    @property
+    def waits_because(self) -> str | None:
+        """The code of what is wrong with the destination now; None while all goes well."""
+        return self._circuit.code
+
     def health(self) -> Health:
         """The destination's state now; raises LedgerUnavailable."""
         with named_faults(), self._file.readers.connect() as connection:

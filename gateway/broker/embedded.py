@@ -26,7 +26,7 @@ from gateway.broker import leash
 from gateway.broker.credentials import gateway_account, steward_account
 from gateway.broker.embedded_gate import doors
 from gateway.broker.faults import KEPT_BY_DEVICES, BrokerDidNotStart, BrokerFault, OrphanFound, PortBusy
-from gateway.broker.jetstream import StoreUse, store_is_stuck, store_use, tend_store
+from gateway.broker.jetstream import store_is_stuck, tend_store
 from gateway.broker.knock import ACCEPTED, knock
 from gateway.broker.nats_config import LOOPBACK, Endpoints, Limits, render
 from gateway.broker.nats_process import CONFIGURATION, api_port, running_broker
@@ -171,16 +171,6 @@ class EmbeddedBroker:
             KEPT_BY_DEVICES,
             f"Look at broker.log and {_COMPLAINT} in {self._at.folder}, see that the disk has room.",
         )
-
-
-def embedded_store_use(folder: Path) -> StoreUse | None:
-    """Return how full the store of this folder's broker is; None when none runs.
-
-    From any process of the same user, but not from a coroutine: it runs an event loop of its own.
-    """
-    pid = running_broker(folder)
-    port = api_port(folder, pid) if pid else None
-    return store_use(port, steward_account(folder).secret) if port else None
 
 
 def _is_free(address: tuple[str, int]) -> bool:

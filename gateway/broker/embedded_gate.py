@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway.broker.accounts import BCRYPT, WITNESS, BrokerUser, checked, hash_for, hash_of_kind, new_secret
 from gateway.broker.credentials import gateway_account, steward_account
-from gateway.broker.faults import ReloadNotSeen
+from gateway.broker.faults import ListNotWritten, ReloadNotSeen
 from gateway.broker.knock import knock_until
 from gateway.broker.nats_config import Doors, mqtt_address, with_doors
 from gateway.broker.nats_process import CONFIGURATION, running_broker
@@ -50,6 +50,8 @@ class EmbeddedGate:
                     self._reload(pid)
         except TimeoutError:
             raise _not_seen("is being started or told of other accounts") from None
+        except OSError as failed:  # a full disk
+            raise ListNotWritten(failed) from failed
 
     def _reload(self, pid: int) -> None:
         path = self._folder / CONFIGURATION

@@ -8,6 +8,7 @@ Refuses to know: how the failure is shown.
      ├── OrphanFound       a broker of this folder still runs without its supervisor
      ├── BinaryRefused     the nats-server program is missing or is not the one that was measured
      ├── BrokerDidNotStart it ended, or did not answer in time
+     ├── ListNotWritten    the disk did not take the new accounts
      ├── ReloadNotSeen     the new accounts were written but the broker was not seen to follow
      └── StoreRefused      the JetStream API refused a limit of the message store
 """
@@ -37,6 +38,17 @@ class BinaryRefused(BrokerFault):
 
 class BrokerDidNotStart(BrokerFault):
     """The broker ended or stayed silent while it was being started."""
+
+
+class ListNotWritten(BrokerFault):
+    """The new accounts could not be put on disk."""
+
+    def __init__(self, failed: OSError) -> None:
+        super().__init__(
+            f"The broker's accounts could not be written: {failed.strerror or type(failed).__name__}.",
+            "The broker goes on with those it has; what was registered is kept.",
+            "See that the disk of the data folder has room and belongs to this user, and repeat the command.",
+        )
 
 
 class ReloadNotSeen(BrokerFault):

@@ -21,6 +21,6 @@ class DeviceGate(Protocol):
         every user of the list can connect, everybody else is refused, and a connection that a removed user
         still had is cut. Connections of the users that stay are left alone. Repeating it is harmless.
 
-        Raises `BrokerFault` when the broker was not seen to follow; the list is on disk by then and holds
-        at the broker's next start.
+        Raises `BrokerFault` when the broker was not seen to follow. The list is on disk by then and holds at
+        the broker's next start, unless it is `ListNotWritten`.
         """

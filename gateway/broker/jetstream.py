@@ -34,15 +34,6 @@ _FROZEN = {"ack_wait": ACK_WAIT_S * 1_000_000_000, "max_ack_pending": WINDOW}
 
 
 @dataclass(frozen=True, slots=True)
-class StoreUse:
-    """How full the waiting messages' stream is; sizes in bytes."""
-
-    messages: int
-    used: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
 class Tended:
     """How many sessions were brought up to date, and how many of lost gateways were removed."""
 
@@ -59,16 +50,6 @@ def tend_store(port: int, secret: str, limits: Limits, gateway_client_id: str) -
     async def work(client: "Client") -> Tended:
         await _limit_streams(client, limits)
         return await _mend_sessions(client, gateway_client_id)
-
-    return _ask_all(port, secret, work)
-
-
-def store_use(port: int, secret: str) -> StoreUse:
-    """Return how much of their part of the store the waiting messages fill; `StoreRefused` on silence."""
-
-    async def work(client: "Client") -> StoreUse:
-        info = await _ask(client, f"STREAM.INFO.{MESSAGES}", {})
-        return StoreUse(info["state"]["messages"], info["state"]["bytes"], info["config"]["max_bytes"])
 
     return _ask_all(port, secret, work)
 

@@ -12,7 +12,6 @@ import socket
 import time
 
 ACCEPTED = 0  # MQTT 3.1.1 section 3.2.2.3
-REFUSED = frozenset({4, 5})  # bad user name or password; not authorised
 
 _CLEAN_SESSION_WITH_NAME_AND_SECRET = 0b1100_0010
 _KEEPALIVE_S = 30

@@ -19,7 +19,7 @@ from gateway.broker.accounts import (
     new_secret,
 )
 from gateway.broker.credentials import gateway_account
-from gateway.broker.faults import ReloadNotSeen
+from gateway.broker.faults import ListNotWritten, ReloadNotSeen
 from gateway.broker.knock import knock_until
 from gateway.broker.private_files import folder_lock, write_private
 
@@ -67,6 +67,8 @@ class MosquittoGate:
                 self._reload(secret)
         except TimeoutError:
             raise _not_seen("Another process is telling Mosquitto of other accounts.") from None
+        except OSError as failed:  # a full disk
+            raise ListNotWritten(failed) from failed
 
     def _reload(self, witness_secret: str) -> None:
         if not self._reload_command:

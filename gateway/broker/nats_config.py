@@ -1,7 +1,7 @@
 """The nats-server configuration as a pure function: accounts, ports and limits in, text out.
 
-In: `Endpoints`, `Limits`, `Doors`. Out: a JSON document (which nats-server reads as its own format), so that
-nothing needs escaping. Refuses to know: files, processes, time.
+In: `Endpoints`, `Limits`, `Doors`. Out: a JSON document. nats-server reads it as its own format, which knows no
+escapes of letters: what is not ASCII, as in a folder's name, stands as it is. Refuses to know: files, processes, time.
 
 Users stand at the top level: a changed authorisation block inside `mqtt {}` makes a reload fail. Two accounts
 belong to the broker's own care: the *steward*, the only one that may use the second, random port (JetStream
@@ -97,18 +97,22 @@ def render(at: Endpoints, limits: Limits, doors: Doors) -> str:
         },
         "authorization": _authorization(doors),
     }
-    return json.dumps(document, indent=1)
+    return _text(document)
 
 
 def with_doors(configuration: str, doors: Doors) -> str:
     """Return `configuration`, as `render` made it, with other accounts and nothing else changed."""
-    return json.dumps(json.loads(configuration) | {"authorization": _authorization(doors)}, indent=1)
+    return _text(json.loads(configuration) | {"authorization": _authorization(doors)})
 
 
 def mqtt_address(configuration: str) -> tuple[str, int]:
     """Return the host and the port that `configuration`, as `render` made it, listens on for MQTT."""
     host, _, port = json.loads(configuration)["mqtt"]["listen"].rpartition(":")
     return host, int(port)
+
+
+def _text(document: Mapping[str, Json]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False)
 
 
 def _authorization(doors: Doors) -> Json:

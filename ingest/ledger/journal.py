@@ -83,7 +83,7 @@ class Batch:
 
     def keep(self, judged: Judged) -> Kept:
         """Decide what a judged message is beside what is already kept, and gather its rows."""
-        key = judged.key
+        key = judged.claim
         is_new = key is not None and self.streams.take((key.device, key.stream), key.seq)
         found, taken = judged, False
         for known in () if is_new else self._held(judged):
@@ -107,7 +107,7 @@ class Batch:
 
     def _held(self, judged: Judged) -> Iterator[_Held]:
         """Rows that this message may repeat: those of its key, the one that took it first; else those of its hash."""
-        key = judged.key
+        key = judged.claim
         if key is not None:
             wanted = (key.device, bytes.fromhex(key.stream), key.seq)
             for first in self._select(_BY_KEY, wanted):
@@ -142,7 +142,7 @@ class Batch:
     # ------------------------------------------------------------ rows
 
     def _set_aside(self, judged: Judged) -> Kept:
-        key, verdict = judged.key, judged.verdict
+        key, verdict = judged.claim, judged.verdict
         stream, seq = (bytes.fromhex(key.stream), key.seq) if key else (None, None)
         self._rows["quarantine"].append(
             (self.position, judged.raw.device, stream, seq, judged.sha, verdict.reason, "waiting", self.now)
@@ -169,7 +169,7 @@ class Batch:
         row = journal_row(self.position, judged, self.now, Outcome.DUPLICATE.value, first=(known.position, known.sha))
         self._rows["journal"].append(row)
         self.position += 1
-        return known.repeated(judged.key)
+        return known.repeated(judged.claim)
 
 
 def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[Answer]:
@@ -191,4 +191,4 @@ def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[
 
 
 def _name(judged: Judged) -> _Name:
-    return judged.key or (judged.raw.device, judged.sha)
+    return judged.claim or (judged.raw.device, judged.sha)

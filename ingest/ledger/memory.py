@@ -107,12 +107,12 @@ class MemoryLedger:
             return None
         kept = self._judged(item, now)
         if not kept.repeat:
-            self._kept.setdefault(item.key or (item.raw.device, item.sha), []).append(len(self.journal))
+            self._kept.setdefault(item.claim or (item.raw.device, item.sha), []).append(len(self.journal))
         self.journal.append((item, kept))
         return kept
 
     def _judged(self, judged: Judged, now: Instant) -> Kept:
-        key, found = judged.key, judged
+        key, found = judged.claim, judged
         name = key or (judged.raw.device, judged.sha)
         held = [self.journal[n] for n in self._kept.get(name, ())] if key is not None or judged.raw.dup else []
         for other, kept in held:
@@ -128,6 +128,11 @@ class MemoryLedger:
         return Kept(Outcome.STORED, reading=reading)
 
     def _hello(self, told: Told, now: Instant) -> Welcomed:
+        kept = self._hellos.get(told.device)
+        if told.dup and kept is not None and kept.conn != told.conn:
+            return Welcomed(settled(self._stream(told.device, told.stream)))
+        if kept is None and told.wants_record:
+            self._confirmed += [key for key in self._confirmed if key.device == told.device]
         self._hellos[told.device] = told
         self._online.add(told.device)
         if told.epoch is not None:

@@ -40,6 +40,7 @@ class Told:
     max_down_bytes: int | None = None
     epoch: int | None = None
     synced: bool | None = None
+    dup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from ingest.model import Context, Instant, Key, Measurement, Reading, Recording,
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A reading with its place in the journal and the time of its arrival."""
+    """A reading with its place in the journal, the time of its arrival, and when the ledger accepted it."""
 
     position: int
     received_at: Instant
+    kept_at: Instant
     reading: Reading
 
 
@@ -39,7 +40,7 @@ def accepted(connection: Connection, positions: Collection[int]) -> list[Accepte
         for row in connection.execute(select(RECORDING).where(RECORDING.c.position.in_(positions)))
     }
     wanted = (
-        select(READING, JOURNAL.c.received_at, JOURNAL.c.stream, JOURNAL.c.seq)
+        select(READING, JOURNAL.c.received_at, JOURNAL.c.kept_at, JOURNAL.c.stream, JOURNAL.c.seq)
         .join_from(READING, JOURNAL, JOURNAL.c.position == READING.c.position)
         .where(READING.c.position.in_(positions))
         .order_by(READING.c.position)
@@ -62,7 +63,7 @@ def _accepted(row: Any, measured: Iterable[Measurement], recording: Recording | 
         replaces=row.replaces,
         recording=recording,
     )
-    return Accepted(row.position, row.received_at, reading)
+    return Accepted(row.position, row.received_at, row.kept_at, reading)
 
 
 def _recording(row: Any) -> Recording:  # noqa: ANN401 - a row

@@ -28,6 +28,7 @@ _FILL_EUI64 = """
 UPDATE device SET eui64 = ?1 WHERE device = ?2 AND eui64 IS NULL
 AND NOT EXISTS (SELECT 1 FROM device WHERE eui64 = ?1)
 """
+_ANOTHER = "SELECT 1 FROM hello WHERE device = ? AND conn != ?"
 _DEVICE_DUE = "INSERT INTO due (what, ref) VALUES ('device', ?)"
 _OFFLINE = "UPDATE hello SET online = 0 WHERE device = ? AND conn = ?"
 _CLOCK = """
@@ -39,11 +40,23 @@ ON CONFLICT (device, epoch) DO UPDATE SET synced = coalesce(excluded.synced, syn
 _SETTLES = """
 INSERT INTO due (what, ref) SELECT 'reading', i.position FROM inbox i JOIN reading r ON r.position = i.position
 WHERE i.device = ? AND r.clock = ? AND r.mark = 'unverified'
+AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
 """
+_CLOCK_FACTS = 'SELECT synced, "offset" FROM clock WHERE device = ? AND epoch = ?'
+# Confirmed before the device could ask: said again, behind what was told already.
+_CONFIRM_AGAIN = (
+    "INSERT INTO confirmed (reading, device, at) SELECT reading, device, at FROM confirmed WHERE device = ?"
+)
 
 
 def hello(connection: Connection, streams: Streams, told: Told) -> Welcomed:
-    """Keep a hello; whatever it settles is due to be looked at again."""
+    """Keep a hello; whatever it settles is due to be looked at again.
+
+    One that a broker sends again, after the device has connected anew, is older than the one that is kept.
+    """
+    key = (told.device, told.stream)
+    if told.dup and connection.exec_driver_sql(_ANOTHER, (told.device, told.conn)).first():
+        return Welcomed(streams.settled(key))
     before = connection.exec_driver_sql(_IDENTITY, (told.device,)).one_or_none()
     identity = (told.manufacturer, told.model, told.serial, told.firmware, told.eui64, json.dumps(told.kinds))
     connection.exec_driver_sql(
@@ -58,7 +71,8 @@ def hello(connection: Connection, streams: Streams, told: Told) -> Welcomed:
         connection.exec_driver_sql(_DEVICE_DUE, (told.device,))
     if told.epoch is not None:
         _clock(connection, told.device, told.epoch, told.at, synced=told.synced)
-    key = (told.device, told.stream)
+    if before is None and told.wants_record:
+        connection.exec_driver_sql(_CONFIRM_AGAIN, (told.device,))
     streams.announced(key, told.next)
     return Welcomed(streams.settled(key))
 
@@ -85,6 +99,8 @@ def _clock(
     measured: tuple[int | None, int | None] = (None, None),
 ) -> None:
     known = None if synced is None else int(synced)
+    before = connection.exec_driver_sql(_CLOCK_FACTS, (device, epoch)).one_or_none()
     connection.exec_driver_sql(_CLOCK, (device, epoch, known, *measured, at))
-    if synced or measured[0] is not None:
+    after = connection.exec_driver_sql(_CLOCK_FACTS, (device, epoch)).one()
+    if before is None or tuple(before) != tuple(after):  # the same words at every connect settle nothing anew
         connection.exec_driver_sql(_SETTLES, (device, epoch))

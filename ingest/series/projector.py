@@ -1,29 +1,26 @@
-"""Feeds the time series from the journal, by cursor: behind the acknowledgements, never before them.
+"""Feeds the time series, by cursor: behind the acknowledgements, never before them.
 
-Comes in: accepted readings. Goes out: points. Refuses to know: which series it feeds, who a reading belongs to.
+Comes in: readings in the order in which they were published. Goes out: points. Refuses to know: which series it feeds,
+who a reading belongs to.
 
-The cursor is written now and then: a crash between the points and the cursor writes the same points again, which
-changes nothing. A trend shows patients' values, so it holds none that attribution would keep from a patient: no test
-or calibration, no unverified time. A reading whose clock was settled after it passed here gets its point at the next
-``rebuild``.
+It follows the feed's positions, so it sees a reading when it has been given to somebody, however late, and never one
+that waits for a person. The cursor is written now and then: a crash between the points and the cursor writes the same
+points again, which changes nothing.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from threading import Event
-from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import LedgerFile
-from ingest.ledger.schema import ATTRIBUTION, CURSOR, MEASUREMENT, READING
+from ingest.ledger.schema import ATTRIBUTION, CURSOR, FEED, MEASUREMENT, READING
 from ingest.ledger.sqlite import named_faults
-from ingest.model import Instant, TimeMark
 from ingest.series.port import Point, Series
 
 CURSOR_NAME = "series"
@@ -53,29 +50,27 @@ class Projector:
         self._remember()
 
     def step(self) -> int:
-        """Project one round; returns how many readings it had."""
+        """Project one round; returns how many resource versions it looked at."""
         with named_faults(), self._file.readers.connect() as connection:
             if self._at is None:
                 wanted = select(CURSOR.c.position).where(CURSOR.c.name == CURSOR_NAME)
                 self._at = connection.execute(wanted).scalar() or 0
-            readings = connection.execute(_READINGS.where(READING.c.position > self._at).limit(_ROUND)).all()
-            if not readings:
+            versions = connection.execute(_VERSIONS.where(FEED.c.position > self._at).limit(_ROUND)).all()
+            if not versions:
                 return 0
-            instants = {row.position: (row.device, at) for row in readings if (at := _shown_at(row)) is not None}
-            span = MEASUREMENT.c.position.between(readings[0].position, readings[-1].position)
-            measured = connection.execute(_MEASURED.where(span)).all()
+            readings = {row.reading for row in versions}
+            instants = {row.position: row for row in connection.execute(_GIVEN.where(_HELD.in_(readings)))}
+            measured = connection.execute(_MEASURED.where(MEASUREMENT.c.position.in_(instants))).all()
         self._series.write(
             [
-                Point(device, metric, at, position, Decimal(normal))
+                Point(instants[position].device, metric, instants[position].used_at, position, Decimal(normal))
                 for position, metric, normal in measured
-                if position in instants
-                for device, at in [instants[position]]
             ]
         )
-        self._at = readings[-1].position
+        self._at = versions[-1].position
         if time.monotonic() > self._remembered + _REMEMBER_S:
             self._remember()
-        return len(readings)
+        return len(versions)
 
     def rebuild(self, progress: Callable[[int], None] = lambda _count: None) -> None:
         """Empty the series and feed it again from the first reading; nothing else may project meanwhile."""
@@ -96,27 +91,13 @@ class Projector:
         )
 
 
-_READINGS = (
-    select(
-        READING.c.position, READING.c.device, READING.c.used_at, READING.c.mark, READING.c.flags,
-        ATTRIBUTION.c.used_at.label("settled_at"),
-    )
-    .join_from(
-        READING,
-        ATTRIBUTION,
-        and_(ATTRIBUTION.c.position == READING.c.position, ATTRIBUTION.c.retracted_at.is_(None)),
-        isouter=True,
-    )
-    .order_by(READING.c.position)
+_VERSIONS = (
+    select(FEED.c.position, FEED.c.reading).where(FEED.c.reading.is_not(None)).order_by(FEED.c.position)
 )  # fmt: skip
+_HELD = ATTRIBUTION.c.position
+_GIVEN = (
+    select(_HELD, ATTRIBUTION.c.used_at, READING.c.device)
+    .join_from(ATTRIBUTION, READING, READING.c.position == _HELD)
+    .where(ATTRIBUTION.c.retracted_at.is_(None))
+)
 _MEASURED = select(MEASUREMENT.c.position, MEASUREMENT.c.metric, MEASUREMENT.c.normal)
-_HIDDEN = frozenset({"test", "calibrating"})  # device contract, C-RD-8
-
-
-def _shown_at(row: Any) -> Instant | None:  # noqa: ANN401 - a row of _READINGS
-    """When the reading counts in a trend; None when it may not show."""
-    if row.flags and not _HIDDEN.isdisjoint(json.loads(row.flags)):
-        return None
-    if row.settled_at is None and row.mark == TimeMark.UNVERIFIED:
-        return None
-    return int(row.used_at if row.settled_at is None else row.settled_at)

@@ -107,6 +107,18 @@ def test_a_device_is_assigned_until_it_is_not(web: Web) -> None:
     assert web.get("/api/v1/assignments", device="bp-0001").json()["items"] == [ended]
 
 
+def test_the_end_of_an_assignment_is_audited(web: Web, file: LedgerFile) -> None:
+    """Its answer says whose readings a device took: one row, with the patient."""
+    web.sign_in("operations")
+    web.post("/api/v1/devices", {"device": "bp-0001"})
+    patient = web.post("/api/v1/patients", PERSON).json()["patient"]
+    body = {"device": "bp-0001", "patient": patient, "start": "2026-01-01T00:00:00Z"}
+    made = web.post("/api/v1/assignments", body).json()["assignment"]
+    assert audit(file) == []
+    assert web.post(f"/api/v1/assignments/{made}/end", {"at": "2026-02-01T00:00:00Z"}).status_code == 200
+    assert audit(file) == [("soft", "Patient", patient, 1)]
+
+
 def test_a_client_gets_a_token_that_works_until_it_is_revoked(operator: Web, web: Web) -> None:
     """Shown once."""
     made = operator.post("/api/v1/clients", {"client": "other", "scopes": ["operations"]}).json()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,9 +16,12 @@ import pytest
 
 from app.settings import Settings
 from app.sockets import InstanceLock
+from fhir_export.pull.parameters import TYPES
 from ingest.ledger.files import open_ledger
 from ingest.ledger.relational import RelationalLedger
+from ingest.ledger.schema import INBOX
 from ingest.model import Key
+from registry.clients import SERVED
 from tests.support.ledgers import NOW, STREAM, reading
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -169,6 +174,59 @@ def test_a_wrong_setting_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatc
     code, _, err = run("device", "list")
     assert code == 2
     assert err.startswith("CONSTANTES_HTTP__PROT: ")
+
+
+def test_a_misspelt_setting_is_answered_with_the_near_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a command that starts nothing does not speak of a start."""
+    monkeypatch.setenv("CONSTANTES_HTTP__PROT", "8000")
+    err = run("device", "list")[2]
+    assert "CONSTANTES_HTTP__PORT is. Nothing was done." in err
+    assert "Nothing was started." in run("up")[2]
+
+
+def test_a_number_out_of_range_is_told_with_its_range(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In plain words, whatever is wrong with the number."""
+    for wrong in ("many", "0", "70000", "1.5"):
+        monkeypatch.setenv("CONSTANTES_HTTP__PORT", wrong)
+        assert "must be a whole number from 1 to 65535." in run("device", "list")[2]
+
+
+def test_the_version_is_told(run: Run) -> None:
+    """That of the installed package."""
+    assert run("--version") == (0, f"constantes {version('constantes')}\n", "")
+
+
+def test_no_delivery_is_not_taken_for_everything_delivered(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a record exports wait; with one, readings without a patient are counted."""
+    assert run("deliveries", "list")[1] == "No record is configured (CONSTANTES_RECORD__URL); exports wait.\n"
+    monkeypatch.setenv("CONSTANTES_RECORD__URL", "http://127.0.0.1:9/fhir")
+    assert run("deliveries", "list")[1] == "Nothing waits for delivery.\n"
+    with open_ledger(settings.ledger_path) as file:
+        row = {"position": 1, "device": "bp-0001", "why": "assignment.none", "since": NOW}
+        file.writer.write(lambda connection: connection.execute(INBOX.insert().values(row)))
+    told = "Nothing waits for delivery. 1 readings wait without a patient: `constantes reading list`.\n"
+    assert run("deliveries", "list")[1] == told
+
+
+def test_a_scope_about_a_type_that_is_not_served_is_refused(run: Run) -> None:
+    """With the types that are, which are those of the pull."""
+    assert set(SERVED) == set(TYPES)
+    code, _, err = run("client", "add", "soft", "--scope", "system/Encounter.rs")
+    assert code == 1
+    assert "Device, Observation, Patient" in err
+
+
+def test_devices_without_a_broker_say_so_and_end(run: Run) -> None:
+    """Once, whatever their number; the readings are kept."""
+    with socket.socket() as held:  # bound and not listening: whoever connects is refused
+        held.bind(("127.0.0.1", 0))
+        url = f"mqtt://127.0.0.1:{held.getsockname()[1]}"
+        words = ("simulate", "blood_pressure", "blood_pressure", "--count", "1", "--url", url, "--deadline", "3.5")
+        code, _, err = run(*words)
+    assert code == 1
+    assert err.count(f"No broker answers at {url}. The readings are kept.") == 1
 
 
 def test_a_changed_row_is_told_and_exit_code_1(run: Run, settings: Settings) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from gateway.broker import pinned
 from gateway.broker.credentials import gateway_account, gateway_credentials, steward_account
-from gateway.broker.embedded import EmbeddedBroker, embedded_store_use
+from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.embedded_gate import EmbeddedGate
-from gateway.broker.faults import BinaryRefused, OrphanFound, PortBusy, ReloadNotSeen, StoreRefused
+from gateway.broker.faults import BinaryRefused, ListNotWritten, OrphanFound, PortBusy, ReloadNotSeen, StoreRefused
 from gateway.broker.jetstream import tend_store
 from gateway.broker.nats_config import Limits
 from gateway.broker.nats_process import PID_FILE, api_port, running_broker
@@ -129,13 +129,26 @@ def test_the_api_tells_a_wrong_secret(broker: EmbeddedBroker, tmp_path: Path) ->
         tend_store(port, "wrong", Limits(), "nobody")
 
 
-def test_the_store_has_a_limit_that_tells_how_full_it_is(broker: EmbeddedBroker, tmp_path: Path) -> None:
-    """The part for messages is limited before any device is let in; without a broker there is no answer."""
-    use = embedded_store_use(tmp_path / "broker")
-    assert use is not None
-    assert (use.messages, use.limit) == (0, Limits().messages)
-    broker.stop()
-    assert embedded_store_use(tmp_path / "broker") is None
+def test_a_folder_with_accents_and_spaces_is_a_folder(tmp_path: Path) -> None:
+    """The broker starts, and reads other accounts, in a data folder of any name."""
+    folder = tmp_path / "d é à 2"
+    broker = EmbeddedBroker(folder, free_port())
+    broker.start()
+    try:
+        site, device = _site(broker, folder), Account("dev-one")
+        site.gateway()
+        site.gate.admit([device.user])
+        assert site.is_let_in(device)
+        site.close()
+    finally:
+        broker.stop()
+
+
+def test_a_disk_that_takes_no_list_is_told(tmp_path: Path) -> None:
+    """Whatever keeps the accounts from the disk is one fault for a person, not the system's error."""
+    (tmp_path / "accounts.json").mkdir()
+    with pytest.raises(ListNotWritten, match=r"could not be written: .* disk of the data folder has room"):
+        EmbeddedGate(tmp_path).admit([])
 
 
 def test_two_callers_at_once_do_not_mix_their_lists(broker: EmbeddedBroker, tmp_path: Path) -> None:

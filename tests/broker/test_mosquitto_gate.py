@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker.faults import ReloadNotSeen
+from gateway.broker.faults import ListNotWritten, ReloadNotSeen
 from gateway.broker.mosquitto import PASSWORDS, MosquittoGate
 from scripts.probes.brokers import SHIPPED, Account, MosquittoMissingError, Site, free_port, mosquitto, until
 
@@ -54,6 +54,13 @@ def test_a_reload_command_that_fails_is_told(tmp_path: Path, command: list[str],
     with pytest.raises(ReloadNotSeen, match=f"{words}.* is on disk"):
         MosquittoGate(tmp_path, command).admit([Account("dev-one").user])
     assert "dev-one:" in (tmp_path / PASSWORDS).read_text()
+
+
+def test_a_disk_that_takes_no_passwords_is_told(tmp_path: Path) -> None:
+    """Whatever keeps the accounts from the disk is one fault for a person, not the system's error."""
+    (tmp_path / PASSWORDS).mkdir()
+    with pytest.raises(ListNotWritten, match="could not be written"):
+        MosquittoGate(tmp_path, ["true"]).admit([])
 
 
 def test_a_reload_that_nobody_saw_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ class Desk:
         self.registry = CollectorRegistry()
         self.now = NOW
         self.consumer = Consumer(
-            self.source, self.ledger, lambda: self.now, disciplined=disciplined, counts=Counts(self.registry)
+            self.source, self.ledger, lambda: self.now, disciplined=lambda: disciplined, counts=Counts(self.registry)
         )
 
     def work(self) -> None:

@@ -197,7 +197,11 @@ def through(broker: AbstractContextManager[Site], folder: Path, sent: Sequence[S
         subscribed, stop, counts = threading.Event(), threading.Event(), CollectorRegistry()
         source = MqttSource(account_at(site), subscribed.set)
         consumer = Consumer(
-            source, RelationalLedger(file), lambda: time.time_ns() // 1000, disciplined=True, counts=Counts(counts)
+            source,
+            RelationalLedger(file),
+            lambda: time.time_ns() // 1000,
+            disciplined=lambda: True,
+            counts=Counts(counts),
         )
         loop = threading.Thread(target=consumer.run, args=(stop,), daemon=True)
         loop.start()

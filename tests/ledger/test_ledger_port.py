@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
+from ingest.judge import judge
 from ingest.ledger.port import Answer, Item, Kept, State, Told, Welcomed
-from ingest.model import ClockFacts, DeviceStatus, Outcome
+from ingest.model import Channel, ClockFacts, DeviceStatus, Outcome, RawMessage
 from ingest.reasons import Reason
-from tests.support.ledgers import NOW, STREAM, Bench, body, judged, reading
+from tests.support.ledgers import FACTS, NOW, STREAM, Bench, body, judged, reading
 
 DEVICE = "bp-0001"
 
@@ -176,3 +178,32 @@ def test_what_was_told_is_remembered(bench: Bench) -> None:
     assert bench.ledger.told() == 0
     bench.ledger.note_told(5)
     assert bench.ledger.told() == 5
+
+
+def test_a_hub_that_does_not_serve_a_device_takes_none_of_its_keys(bench: Bench) -> None:
+    """A stranger who speaks for a device is set aside, and the device's own reading is stored as if he had not."""
+    payload = json.dumps(body(7)).encode()
+    stranger = judge(RawMessage(DEVICE, Channel.READING, payload, NOW, hub="mallory"), replace(FACTS, served=False))
+    assert kept(bench, stranger).reason is Reason.DEVICE_NOT_SERVED
+    assert kept(bench, reading(7, 140)) == Kept(Outcome.STORED, reading=reading(7).key.reading)  # type: ignore[union-attr]
+    assert bench.ledger.overdue(NOW + 1, 10) == []
+
+
+def test_a_hello_that_comes_again_after_a_newer_one_changes_nothing(bench: Bench) -> None:
+    """A broker's redelivery of an old connection's hello does not put the new connection off line."""
+    commit(bench, hello(0, conn="aaaaaaaa"), hello(0, conn="bbbbbbbb"), reading(0), reading(5))
+    commit(bench, hello(0, conn="aaaaaaaa", dup=True), State(DEVICE, NOW, conn="aaaaaaaa", offline=True))
+    assert len(bench.ledger.overdue(NOW + 100, 10)) == 1
+
+
+def test_what_was_confirmed_before_the_first_hello_is_told_after_it(bench: Bench) -> None:
+    """A device that says later that it wants to know is told of everything, others' confirmations in between or not."""
+    mine, other = reading(0), reading(0, device="bp-0002")
+    commit(bench, mine, other, Told("bp-0002", NOW, "cccccccc", STREAM, 1, wants_record=True))
+    for item in (mine, other):
+        assert item.key is not None
+        bench.confirm(item.key)
+    told = bench.ledger.confirmations(0, 10)
+    assert [each.device for each in told] == ["bp-0002"]
+    commit(bench, hello(1, wants_record=True))
+    assert [each.device for each in bench.ledger.confirmations(told[-1].position, 10)] == [DEVICE]

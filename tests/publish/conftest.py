@@ -40,7 +40,9 @@ class Desk:
 
     def publisher(self, file: LedgerFile | None = None) -> Publisher:
         """A publisher, on this ledger or one that stands before it."""
-        return Publisher(file or self.file, Deployment("2.999.1"), self.dispatch, lambda: self.now, disciplined=True)
+        return Publisher(
+            file or self.file, Deployment("2.999.1"), self.dispatch, lambda: self.now, disciplined=lambda: True
+        )
 
     def drain(self, publisher: Publisher | None = None) -> None:
         """Publish until nothing is left."""

@@ -153,7 +153,7 @@ class EachVersionOnce(RuleBasedStateMachine):
 
     def made(self, file: LedgerFile) -> Publisher:
         """A publisher on this file, with what the present one remembers."""
-        return Publisher(file, Deployment("2.999.1"), self.dispatch, self.tick, disciplined=True)
+        return Publisher(file, Deployment("2.999.1"), self.dispatch, self.tick, disciplined=lambda: True)
 
     def tick(self) -> int:
         """The clock on the wall; it may be set back by a rule."""

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.ledger.files import LedgerFile
 from registry import numbers, people
-from registry.faults import Unfit, Unknown
+from registry.faults import Conflict, Unfit, Unknown
 from registry.operations import Registrar
 from registry.people import NewPatient
 from tests.support.ledgers import NOW
@@ -27,10 +27,22 @@ def key(digits: str) -> str:
 
 def test_a_person_gets_a_random_id(registrar: Registrar) -> None:
     """The same person registered twice is two patients, whose ids tell nothing of him."""
-    first, second = registrar.add_patient(PERSON), registrar.add_patient(PERSON)
+    first, second = registrar.add_patient(PERSON), registrar.add_patient(replace(PERSON, identifiers=()))
     assert first.patient != second.patient
     assert re.fullmatch(r"[a-z0-9-]{1,64}", first.patient)
     assert NIR not in first.patient
+
+
+def test_an_identifier_belongs_to_one_person(registrar: Registrar, file: LedgerFile) -> None:
+    """Whoever asks for it again learns who has it, and nobody is registered."""
+    holder = registrar.add_patient(PERSON)
+    second = replace(PERSON, family="EXEMPLE-AUTRE", identifiers=("urn:oid:2.999.1.4|1", f"{INS}10|{NIR}"))
+    with pytest.raises(Conflict, match=holder.patient) as refused:
+        registrar.add_patient(second)
+    assert refused.value.code == "patient.identifier_held"
+    assert NIR not in str(refused.value)
+    with file.readers.connect() as connection:
+        assert people.listed(connection) == [holder]
 
 
 def test_a_registered_person_is_found_as_given(registrar: Registrar, file: LedgerFile) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, func, select
 
 from ingest.judge import judge
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import LedgerFile, open_ledger
 from ingest.ledger.relational import RelationalLedger
-from ingest.ledger.schema import ATTRIBUTION
+from ingest.ledger.schema import ATTRIBUTION, FEED, READING
 from ingest.model import ClockFacts, DeviceStatus, Facts, Judged
 from ingest.series.memory import MemorySeries
 from ingest.series.port import Point, Span
@@ -30,8 +31,29 @@ def file(tmp_path: Path) -> Iterator[LedgerFile]:
 
 
 def commit(file: LedgerFile, *items: Judged) -> None:
-    """Commit one batch."""
+    """Commit one batch, and give what may be given to a patient: what gateway and publisher do."""
     RelationalLedger(file).commit(items, NOW).result(10)
+    with file.readers.connect() as connection:
+        rows = connection.execute(
+            select(READING).where(READING.c.position.not_in(select(ATTRIBUTION.c.position)))
+        ).all()
+    for row in rows:
+        if row.flags is None and row.mark != "unverified":
+            give(file, row.position, row.used_at)
+
+
+def give(file: LedgerFile, position: int, used_at: int) -> None:
+    """Attribute a reading at a time, and put a version of it into the feed."""
+    given = {"position": position, "n": 1, "patient": "p1", "used_at": used_at, "mark": "device", "at": NOW}
+
+    def job(connection: Connection) -> None:
+        last = connection.execute(select(func.coalesce(func.max(FEED.c.position), 0))).scalar_one()
+        version = {"type": "Observation", "version": 1, "at": NOW, "body": b"{}", "row_hash": b"h"}
+        connection.execute(ATTRIBUTION.insert().values(**given))
+        row = version | {"position": last + 1, "id": f"o{position}", "reading": position}
+        connection.execute(FEED.insert().values(**row))
+
+    file.writer.write(job)
 
 
 def project(file: LedgerFile, series: MemorySeries) -> MemorySeries:
@@ -67,8 +89,8 @@ def test_each_reading_is_projected(file: LedgerFile) -> None:
 
 def test_rounds_join_without_a_seam(file: LedgerFile) -> None:
     """More readings than a round takes are all there."""
-    commit(file, *(reading(seq) for seq in range(1_203)))
-    assert len(shown(project(file, MemorySeries()))) == 1_203
+    commit(file, *(reading(seq) for seq in range(243)))
+    assert len(shown(project(file, MemorySeries()))) == 243
 
 
 def test_a_crash_between_points_and_cursor_doubles_nothing(file: LedgerFile) -> None:
@@ -102,18 +124,19 @@ def unverified(seq: int) -> Judged:
 
 
 def test_what_is_nobody_s_shows_in_no_trend(file: LedgerFile) -> None:
-    """Tests, calibrations and times that are not known are left out; a time settled since counts at a rebuild."""
-    commit(
-        file,
-        reading(0, flags=["test"]),
-        reading(1, flags=["calibrating"]),
-        unverified(2),
-        reading(3, flags=["movement"]),
-    )
+    """What waits for a person is left out, and is there under its settled time once it was given to somebody."""
+    commit(file, reading(0, flags=["test"]), reading(1, flags=["calibrating"]), unverified(2), reading(3))
     series = project(file, MemorySeries())
     assert shown(series) == [(4, "128")]
-    row = {"position": 3, "n": 1, "patient": "p1", "used_at": NOW + 5, "mark": "corrected", "at": NOW}
-    file.writer.write(lambda connection: connection.execute(ATTRIBUTION.insert().values(**row)))
-    Projector(file, series).rebuild()
+    give(file, 3, NOW + 5)
+    project(file, series)
     assert shown(series) == [(4, "128"), (3, "128")]
     assert series.range("systolic", ALL, 10)[-1].at == NOW + 5
+
+
+def test_what_was_taken_back_is_not_given_again(file: LedgerFile) -> None:
+    """A reading whose attribution was retracted before it was projected makes no point."""
+    commit(file, reading(0))
+    back = ATTRIBUTION.update().values(retracted_at=NOW)
+    file.writer.write(lambda connection: connection.execute(back))
+    assert shown(project(file, MemorySeries())) == []
