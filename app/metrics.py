@@ -39,7 +39,7 @@ class _Now:
         self._found = found
 
     def collect(self) -> Iterator[Metric]:
-        """The families, names as in ``docs/reference``."""
+        """The families."""
         found = self._found
         yield CounterMetricFamily("constantes_journal", "Messages kept in the journal", found.messages)
         yield CounterMetricFamily("constantes_feed", "Resource versions in the feed", found.resources)

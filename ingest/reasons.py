@@ -162,8 +162,8 @@ REGISTRY: dict[Reason, Entry] = {
     Reason.DEVICE_UNKNOWN: Entry(
         Action.OPERATOR,
         "No such device is registered.",
-        "Appareil non enregistré : enregistrez-le, ses mesures seront reprises.",
-        "Device not registered: register it and its readings will be judged again.",
+        "Appareil non enregistré : enregistrez-le ; ce qui a été reçu attend en quarantaine.",
+        "Device not registered: register it; what was kept waits in the quarantine.",
     ),
     Reason.DEVICE_REVOKED: Entry(
         Action.OPERATOR,

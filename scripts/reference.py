@@ -23,7 +23,7 @@ Why a message was set aside, and who has to act. The receipt carries the code, t
 and the action; the message itself is kept. Where several reasons apply, the first on this page is given.
 
 *fix*: the sender is wrong; it does not repeat the message unchanged, and a corrected one takes a new `seq` and
-`replaces`. *operator*: someone at the site has to act, and what was kept is judged again.
+`replaces`. *operator*: someone at the site has to act; what was kept waits in the quarantine.
 
 *Drawn from `ingest/reasons.py` by `scripts/reference.py`; change it there.*
 """

@@ -13,7 +13,6 @@ from gateway.broker.nats_config import ACK_WAIT_S
 from scripts.probes.brokers import DOWN, UP, Account, Client, Site, until
 
 _BATCH = 1000  # the gateway's commit batch
-_SUBACK_REFUSED = 128
 _EXTRA_S = 5.0
 
 

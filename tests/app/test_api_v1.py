@@ -172,6 +172,9 @@ def test_what_waits_is_listed(web: Web, kept: LedgerFile) -> None:
 
 def test_a_trend_is_that_of_the_patient_s_devices_and_times(web: Web, kept: LedgerFile) -> None:
     """Buckets hold min, mean, max and count; without a width, every point."""
+    from fhir_export.destinations import Dispatch
+    from fhir_export.model import Deployment
+    from fhir_export.publish import Publisher
     from ingest.series.embedded import EmbeddedSeries
     from ingest.series.projector import Projector
 
@@ -179,8 +182,10 @@ def test_a_trend_is_that_of_the_patient_s_devices_and_times(web: Web, kept: Ledg
     patient = web.post("/api/v1/patients", PERSON).json()["patient"]
     start = {"start": "2026-01-01T00:00:00Z"}
     web.post("/api/v1/assignments", {"device": "bp-0001", "patient": patient, **start})
-    while Projector(kept, EmbeddedSeries(kept)).step():
+    publisher = Publisher(kept, Deployment("2.999.1"), Dispatch([]), lambda: NOW, disciplined=lambda: True)
+    while publisher.step():
         pass
+    Projector(kept, EmbeddedSeries(kept)).step()
     asked = {"patient": patient, "metric": "systolic", "from": "2026-11-18T00:00:00Z", "to": "2026-11-19T00:00:00Z"}
     (bucket,) = web.get("/api/v1/series", every="1d", **asked).json()["items"]
     assert bucket == {"start": "2026-11-18T00:00:00.000Z", "count": 3, "min": 128.0, "mean": 128.0, "max": 128.0}

@@ -89,7 +89,7 @@ def test_lists_are_tables_for_people(run: Run, settings: Settings) -> None:
         ("reading", "list"): "systolic 128 mm[Hg]",
         ("quarantine", "list"): "value.impossible",
         ("gaps", "list"): "There is no gap.",
-        ("deliveries", "list"): "Everything is delivered.",
+        ("deliveries", "list"): "No record is configured",
         ("assignments",): "No device is assigned",
         ("trace", f"bp-0001:{STREAM}:2"): "value.impossible /values/systolic/value",
         ("ledger", "balance"): "balanced     yes",

@@ -72,7 +72,7 @@ def test_a_person_without_such_a_number_is_none(registrar: Registrar) -> None:
     """Unless it is asked for."""
     local = replace(PERSON, identifiers=("urn:oid:2.999.1.4|1234",))
     assert not registrar.add_patient(local).test
-    assert registrar.add_patient(replace(local, test=True)).test
+    assert registrar.add_patient(replace(local, identifiers=("urn:oid:2.999.1.4|1235",), test=True)).test
 
 
 @pytest.mark.parametrize(
