@@ -91,10 +91,13 @@ def _said_once() -> Silence:
     def silence(url: str, problem: str) -> None:
         if not first.acquire(blocking=False):
             return
-        happened = f"No broker answers at {url}."
-        if "refused" in problem and "not answer" not in problem:
-            happened = f"The broker at {url} lets the device not in ({problem})."
-        notice(f"{happened} The readings are kept. Start `constantes up`, or name another with --url.")
+        if "refused the connection" in problem:
+            happened = f"The broker at {url} does not let the device in."
+            remedy = "Give its secret with --secret-file, or see `constantes device show`."
+        else:
+            happened = f"No broker answers at {url}."
+            remedy = "Start `constantes up`, or name another with --url."
+        notice(f"{happened} The readings are kept. {remedy}")
 
     return silence
 

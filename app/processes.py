@@ -20,7 +20,7 @@ def up(settings: Settings) -> int:
     configure()
 
     def ready() -> None:
-        sys.stdout.write(_addresses(settings))
+        sys.stdout.write(addresses(settings))
         sys.stdout.flush()
 
     return Supervisor(settings).run(stop_on_signals(), ready)
@@ -65,7 +65,8 @@ def _alone(settings: Settings, part: str) -> int:
     return run(settings, stop_on_signals(), (part,))
 
 
-def _addresses(settings: Settings) -> str:
+def addresses(settings: Settings) -> str:
+    """What ``up`` says when it is ready: where everything is."""
     lines = {
         "devices": settings.mqtt_url,
         "practice software": f"{settings.http_url}/fhir",

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import TypeAlias
 
 import pytest
 
-from app.settings import Settings
+from app.cli_simulate import without_patient
+from app.processes import addresses
+from app.settings import Settings, load
 from app.sockets import InstanceLock
 from fhir_export.pull.parameters import TYPES
 from ingest.ledger.files import open_ledger
@@ -22,6 +25,8 @@ from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import INBOX
 from ingest.model import Key
 from registry.clients import SERVED
+from simulators.devices.tally import Tally
+from simulators.simulate import Report
 from tests.support.ledgers import NOW, STREAM, reading
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -227,6 +232,26 @@ def test_devices_without_a_broker_say_so_and_end(run: Run) -> None:
         code, _, err = run(*words)
     assert code == 1
     assert err.count(f"No broker answers at {url}. The readings are kept.") == 1
+
+
+def test_simulated_readings_of_an_unassigned_device_are_counted(run: Run) -> None:
+    """Those that were just stored too; an assignment ends it."""
+    run("device", "add", "bp-0001")
+    tally = Tally()
+    tally.verdicts["stored"] = 2
+    reports = [Report("blood_pressure", "bp-0001", 0, 1.0, Counter(), 0.0, tally)]
+    assert without_patient(reports) == {"bp-0001": 2}
+    patient = str(document(run(*PERSON, "--json"))["patient"])
+    run("assign", "bp-0001", patient)
+    assert without_patient(reports) == {}
+
+
+def test_a_record_that_parks_exports_is_announced_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of `up` say it for lookup, and not for write."""
+    monkeypatch.setenv("CONSTANTES_RECORD__URL", "http://127.0.0.1:9/fhir")
+    assert "exports are parked in this version" in addresses(load())
+    monkeypatch.setenv("CONSTANTES_RECORD__PATIENTS", "write")
+    assert "parked" not in addresses(load())
 
 
 def test_a_changed_row_is_told_and_exit_code_1(run: Run, settings: Settings) -> None:
