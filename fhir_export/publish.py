@@ -28,7 +28,7 @@ from ingest.ledger.schema import DUE
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
-_ROUND = 30  # readings a round: about 20 ms of building, then a transaction of 5 to 10
+_ROUND = 20  # readings a round: about 15 ms of building, then a transaction of a few
 _IDLE_S = 0.1
 _REFUSED_AGAIN = """
 INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i WHERE i.why = 'mapping.refused'

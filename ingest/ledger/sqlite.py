@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +29,6 @@ from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 
 _BUSY_S = 10.0
 _READERS = 8
-_CHECKPOINT_PAGES = 1000  # SQLite's own default, said aloud: the WAL is copied back after about 4 MB
 _CACHE_KIB = 32_768
 _MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html#magic_header_string
 _ONE_STATEMENT = frozenset(
@@ -94,12 +93,24 @@ def writing_engine(ledger: Path) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"cache_size=-{_CACHE_KIB}",
-            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            "wal_autocheckpoint=0",  # see ``checkpoint``
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def checkpoint(connection: Connection) -> None:
+    """Copy the WAL back into the file, as far as readers let it; only under ``WriteLock``, outside a transaction.
+
+    Called now and then instead of by SQLite itself, which tries at every commit once the WAL is long and a reader
+    keeps it from beginning anew: two more flushes for each. What fails here is tried again, and nothing is lost by it.
+    """
+    raw = connection.connection.dbapi_connection
+    if raw is not None:
+        with suppress(sqlite3.Error):
+            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _begin_immediate(connection: Connection) -> None:

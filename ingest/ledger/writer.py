@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.ledger.faults import LedgerFault, LedgerUnavailable
-from ingest.ledger.sqlite import WriteLock, is_of_one_statement, named_faults, writing_engine
+from ingest.ledger.sqlite import WriteLock, checkpoint, is_of_one_statement, named_faults, writing_engine
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
@@ -31,6 +31,7 @@ _Submitted = tuple[Job[Any], Future[Any]]
 
 _TOGETHER = 64  # jobs in one transaction at most
 _LONG_S = 0.004  # a transaction that has taken so long takes no further job: other processes' writers wait for it
+_CHECKPOINT_S = 1.0  # between two copies of the WAL into the file
 _WAITING = 1024  # jobs that may wait; then ``submit`` waits itself
 
 
@@ -42,6 +43,7 @@ class Writer:
         self._lock = WriteLock(ledger)
         self._jobs: queue.Queue[_Submitted | None] = queue.Queue(_WAITING)
         self._left: Sequence[_Submitted] = ()  # of a transaction that had become long
+        self._checkpointed = time.monotonic()
         self._connection: Connection | None = None
         self._door = threading.Lock()  # nothing is queued behind the last word of ``close``
         self._open = True
@@ -110,6 +112,15 @@ class Writer:
                 future.set_result(result)
             else:
                 future.set_exception(fault)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Now and then, when those who wait have their answer."""
+        now = time.monotonic()
+        if self._connection is not None and now > self._checkpointed + _CHECKPOINT_S:
+            self._checkpointed = now
+            with self._lock:
+                checkpoint(self._connection)
 
     def _transaction(self, jobs: Sequence[Job[Any]]) -> list[tuple[Any, Exception | None]]:
         if self._connection is None:
