@@ -18,7 +18,8 @@ def main() -> None:
     for thread in work:
         thread.start()
     for thread in work:
-        thread.join()
+        while thread.is_alive():  # a signal that another thread gets does not end a wait without a limit
+            thread.join(0.5)
 
 
 if __name__ == "__main__":
