@@ -334,3 +334,15 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     with sqlite3.connect(path) as plain:
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     plain.close()
+
+
+@pytest.mark.parametrize(("every_s", "copied"), [(-1.0, True), (3600.0, False)])
+def test_the_wal_is_copied_back_now_and_then(
+    file: LedgerFile, monkeypatch: pytest.MonkeyPatch, *, every_s: float, copied: bool
+) -> None:
+    """After its time the file itself holds what was written, while it is open; before, only the WAL does."""
+    monkeypatch.setattr(writer, "_CHECKPOINT_S", every_s)
+    before = file.path.stat().st_size
+    for n in range(2):  # the copy comes after the answer: the second write waits for the first one's
+        file.writer.write(note("x" * 200_000 + str(n)))
+    assert (file.path.stat().st_size > before + 200_000) is copied
