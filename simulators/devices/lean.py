@@ -100,6 +100,11 @@ class LeanLine:
                 self._out += packets.DISCONNECT
                 self._socket.settimeout(1.0)
                 self._socket.sendall(self._out)
+                self._socket.shutdown(socket.SHUT_WR)
+                while self._socket.recv(
+                    _CHUNK
+                ):  # closed with something unread, the line would be reset, the words lost
+                    pass
         except OSError:
             pass  # gone already: the broker publishes the will
         finally:

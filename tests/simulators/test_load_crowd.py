@@ -52,7 +52,8 @@ def test_all_are_answered_and_told(broker: Broker, gateway: FakeGateway, tmp_pat
     latency = document["latency_ms"]
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"] <= latency["max"]
     assert oracle(tmp_path / "outbox") == gateway.kept
-    eventually(lambda: sum(state.get("state") == "offline" for state in gateway.states) == 5)
+    # At least: a broker that sees the line end before the DISCONNECT publishes the will as well, with the same words.
+    eventually(lambda: sum(state.get("state") == "offline" for state in gateway.states) >= 5)
 
 
 def test_what_it_sends_is_stored_by_the_judge(broker: Broker, gateway: FakeGateway) -> None:
