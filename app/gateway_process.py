@@ -6,7 +6,6 @@ know: FHIR, HTTP, patients.
 
 from __future__ import annotations
 
-import gc
 import threading
 from contextlib import suppress
 
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 
 from app import broker, status
 from app.clock import is_disciplined, now
+from app.memory import collect_rarely
 from app.parts import only_one
 from app.settings import Settings
 from gateway.broker.faults import BrokerFault
@@ -29,7 +29,6 @@ from ingest.ledger.relational import RelationalLedger
 PART = "gateway"
 _PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor starts it anew
 _TELL_S = 1.0
-_COLLECT_AFTER = 100_000  # objects; Python's default is 700
 _TRY_AGAIN_S = 2.0
 _DAY = 86_400_000_000  # microseconds
 _AWAY = "the broker does not answer"
@@ -39,7 +38,7 @@ log = structlog.get_logger(PART)
 
 def run(settings: Settings, stop: threading.Event) -> int:
     """Take, keep and answer messages until ``stop`` is set."""
-    _collect_rarely()
+    collect_rarely()
     with only_one(settings.data, PART), open_ledger(settings.ledger_path) as file:
         doorman = Doorman(settings, file)
         doorman.shut_before_first()
@@ -66,13 +65,6 @@ def run(settings: Settings, stop: threading.Event) -> int:
             thread.join()
         source.close()
     return code
-
-
-def _collect_rarely() -> None:
-    """Messages make no reference cycles, and a batch is thousands of live objects that a collection walks in vain."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
 
 
 class Doorman:

@@ -19,12 +19,14 @@ import structlog
 
 from app import status, wiring
 from app.clock import is_disciplined, now
+from app.memory import collect_rarely
 from app.parts import only_one
 from app.settings import Settings
 from fhir_export.destinations import Dispatch
 from fhir_export.publish import Publisher
 from fhir_export.push.delivery import Delivery
 from fhir_export.push.server import FhirServer
+from fhir_export.structure import load_models
 from ingest.ledger.files import LedgerFile, open_ledger
 from ingest.series.projector import Projector
 
@@ -48,6 +50,8 @@ class _Work:
 def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS) -> int:
     """Do the work of ``parts`` until ``stop`` is set; returns 1 when a supervisor should start it again."""
     sys.setswitchinterval(_SWITCH_S)
+    load_models()
+    collect_rarely()
     name = "office" if tuple(parts) == PARTS else parts[0]
     with only_one(settings.data, name), open_ledger(settings.ledger_path) as file:
         work = [each for part in parts for each in _WORK[part](settings, file)]

@@ -1,39 +1,19 @@
-"""The nouns of the export: a deployment, a resource, its bytes, and the check that it is FHIR R4.
+"""The nouns of the export: a deployment, a resource, its bytes.
 
-Comes in: a resource built by ``fhir_export.mapping``. Goes out: its bytes with every digit kept, or
-``NotFhir``. Refuses to know: what the resource means, where it is kept or sent, national profiles (the
-offline validator knows those).
+Comes in: a resource built by ``fhir_export.mapping``. Goes out: its bytes with every digit kept. Refuses to know: what
+the resource means, whether it is FHIR (``structure``), where it is kept or sent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self, TypeAlias
 
 import simplejson
-from pydantic import ValidationError
 
 Body: TypeAlias = dict[str, Any]
 """A FHIR element or resource: ``dict``, ``list``, ``str``, ``int``, ``bool``, ``Decimal``, no ``float``."""
-
-
-class NotFhir(Exception):  # noqa: N818 - it names what was found, and is caught by that name
-    """A resource breaks FHIR's own structure: a defect of the mapping, never of a device.
-
-    ``type`` is the resource's type, ``path`` the element (``component.0.code``), ``kind`` the rule broken
-    (``missing``, ``extra_forbidden``, ``value_error``...). No value is ever carried: exceptions end up in
-    logs.
-    """
-
-    def __init__(self, type_: str, path: str, kind: str) -> None:
-        super().__init__(
-            f"{type_}{'.' if path else ''}{path}: {kind}. The resource was not built; the reading is kept "
-            "unchanged. Correct the mapping, then publish again."
-        )
-        self.type = type_
-        self.path = path
-        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +39,7 @@ class Resource:
     type: str
     id: str
     body: Body
+    _content: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, body: Body) -> Self:
@@ -72,9 +53,15 @@ class Resource:
 
 
 def encode(resource: Resource) -> bytes:
-    """Compact UTF-8 JSON, members in the body's order, decimals with their digits (36.60, 0.0000001)."""
+    """Compact UTF-8 JSON, members in the body's order, decimals with their digits (36.60, 0.0000001); made once."""
+    if not resource._content:  # noqa: SLF001 - its own memory
+        resource._content.append(_encoded(resource.body))  # noqa: SLF001
+    return resource._content[0]  # noqa: SLF001
+
+
+def _encoded(body: Body) -> bytes:
     text: str = simplejson.dumps(
-        resource.body,
+        body,
         use_decimal=False,  # it would write 0.0000001 as 1E-7
         default=_plain,
         ensure_ascii=False,
@@ -87,27 +74,6 @@ def encode(resource: Resource) -> bytes:
 def decode(content: bytes) -> Resource:
     """What ``encode`` made, with every digit it had: ``encode`` gives the same bytes again."""
     return Resource.of(simplejson.loads(content, use_decimal=True))
-
-
-def validated(resource: Resource) -> Resource:
-    """The same resource, if fhir.resources' model of its type takes it; raises NotFhir for the first fault.
-
-    Structure only: elements, types, cardinalities, one value[x]. Codes and profiles are for the
-    offline validator.
-    """
-    from fhir.resources.R4B import get_fhir_model_class
-
-    try:
-        model = get_fhir_model_class(resource.type)
-    except ValueError:
-        raise NotFhir(resource.type, "", "unknown_type") from None
-    try:
-        model.model_validate(resource.body)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        path = ".".join(str(part) for part in fault["loc"])
-        raise NotFhir(resource.type, path, fault["type"]) from None
-    return resource
 
 
 def _plain(value: object) -> simplejson.RawJSON:

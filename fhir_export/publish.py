@@ -34,7 +34,9 @@ _REFUSED_AGAIN = """
 INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i WHERE i.why = 'mapping.refused'
 AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
 """
-_REST = 0.25  # of the time a round took: under load the gateway needs the processor more than a backlog does
+_NEWEST = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
+_BUSY = 2_000_000  # us: a reading that came so lately says that devices are sending
+_REST = 1.0  # of the time a round took, while devices are sending: they wait for the processor, a backlog can wait
 
 
 class Publisher:
@@ -51,6 +53,7 @@ class Publisher:
     ) -> None:
         self._file, self._dispatch, self._now = file, dispatch, now
         self._builder = Builder(deployment, disciplined, Referred(deployment))
+        self._busy = False
         self.problem: str | None = None
 
     def run(self, stop: Event, published: Callable[[], None] = lambda: None) -> None:
@@ -69,7 +72,8 @@ class Publisher:
                 self.problem = fault.happened
             if found:
                 published()
-                stop.wait(_REST * (time.monotonic() - began))
+                if self._busy:
+                    stop.wait(_REST * (time.monotonic() - began))
             else:
                 stop.wait(_IDLE_S)
 
@@ -80,6 +84,8 @@ class Publisher:
         """
         with named_faults(), self._file.readers.connect() as connection:
             found = self._builder.look(connection, most)
+            newest = connection.exec_driver_sql(_NEWEST).scalar()
+        self._busy = newest is not None and newest > self._now() - _BUSY
         if found is None:
             return 0
         self._write(lambda connection: self._keep(connection, found))

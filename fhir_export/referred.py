@@ -14,7 +14,8 @@ from sqlalchemy import Connection, select
 
 from fhir_export import mapping
 from fhir_export.feed import Version
-from fhir_export.model import Deployment, NotFhir, Resource, encode, validated
+from fhir_export.model import Deployment, Resource, encode
+from fhir_export.structure import NotFhir, validated
 from ingest.ledger.schema import FEED, RESOURCE
 from registry.model import Device, Patient
 

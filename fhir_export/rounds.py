@@ -19,8 +19,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from fhir_export import mapping
 from fhir_export.feed import Version
-from fhir_export.model import Deployment, NotFhir, Resource, decode, validated
+from fhir_export.model import Deployment, Resource, decode
 from fhir_export.referred import Noun, Referred, refers_to
+from fhir_export.structure import NotFhir, validated
 from ingest.clock import judge_time
 from ingest.ledger.readings import Accepted, accepted
 from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, FEED, READING, RESOURCE

@@ -52,7 +52,7 @@ def parse(text: str) -> Instant:
 def utc_text(at: Instant) -> str:
     """RFC 3339 in UTC with milliseconds, as gateway times go out: ``2026-11-21T04:30:01.204Z``."""
     moment = _EPOCH + timedelta(microseconds=at)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def shifted_text(taken_at: str, used: Instant) -> str:

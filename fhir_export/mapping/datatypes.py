@@ -7,8 +7,8 @@ resource they stand in.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from decimal import Context, Decimal
+from functools import lru_cache
 
 from fhir_export.model import Body, Deployment
 from fhir_export.profiles import UCUM, UNIT_NAMES, Coding
@@ -24,7 +24,8 @@ _MISSING = "-32768"
 """A missing sample (device contract, C-ECG-2); FHIR writes E."""
 
 
-def concept(codings: Iterable[Coding], text: str | None = None) -> Body:
+@lru_cache(512)  # a few dozen; the same element each time, for nobody changes a body that is built
+def concept(codings: tuple[Coding, ...], text: str | None = None) -> Body:
     """A CodeableConcept; readers take the first coding they know."""
     body: Body = {}
     if found := [{"system": coding.system, "code": coding.code} for coding in codings]:

@@ -50,10 +50,10 @@ def device_resource(device: Device, deployment: Deployment) -> Resource:
         **_told("modelNumber", device.identity.model, required=phd),
     }
     if phd:
-        body["type"] = concept([_PHD_TYPE])
+        body["type"] = concept((_PHD_TYPE,))
         body["specialization"] = _specializations(device.identity)
     if device.identity.firmware:
-        body["version"] = [{"type": concept([_FIRMWARE]), "value": device.identity.firmware}]
+        body["version"] = [{"type": concept((_FIRMWARE,)), "value": device.identity.firmware}]
     return Resource.of(body)
 
 
@@ -61,7 +61,7 @@ def _identifiers(device: Device, deployment: Deployment) -> list[Body]:
     own = {"system": deployment.system(2), "value": device.device}
     if device.eui64 is None:
         return [own]
-    return [{"type": concept([_SYSTEM_ID_TYPE]), "system": _EUI64, "value": device.eui64}, own]
+    return [{"type": concept((_SYSTEM_ID_TYPE,)), "system": _EUI64, "value": device.eui64}, own]
 
 
 def _told(element: str, value: str | None, *, required: bool = False) -> Body:
@@ -75,6 +75,6 @@ def _specializations(identity: Identity) -> list[Body]:
     """One entry a specialization, its version unknown: PHD requires it and ``hello`` does not say it."""
     codes = dict.fromkeys(SPECIALIZATIONS.get(kind, GENERIC_SPECIALIZATION) for kind in identity.kinds)
     return [
-        {"systemType": concept([Coding(MDC, code)]), "_version": absent()}
+        {"systemType": concept((Coding(MDC, code),)), "_version": absent()}
         for code in codes or (GENERIC_SPECIALIZATION,)
     ]

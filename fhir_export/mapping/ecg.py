@@ -23,7 +23,7 @@ def tracing(attributed: Attributed, deployment: Deployment) -> tuple[Resource, .
     particular = {
         "code": concept(ECG_CODINGS, f"ECG, tracé {count} dérivation{'s' if count > 1 else ''}"),
         "component": [
-            {"code": concept([LEADS[lead]], lead), "valueSampledData": sampled(recording, samples)}
+            {"code": concept((LEADS[lead],), lead), "valueSampledData": sampled(recording, samples)}
             for lead, samples in recording.leads
         ],
     }

@@ -43,7 +43,7 @@ def observation(
         "meta": meta(deployment, profile, test=attributed.device.simulated),
         "identifier": [{"system": deployment.system(1), "value": id_}],
         "status": "final",
-        "category": [concept([Coding(_CATEGORY, category)])],
+        "category": [concept((Coding(_CATEGORY, category),))],
         "subject": {"reference": f"Patient/{attributed.patient}"},
         **_effective(reading.timing),
         "issued": utc_text(attributed.accepted_at),

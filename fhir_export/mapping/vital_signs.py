@@ -56,10 +56,10 @@ def _values(row: VitalSign, found: dict[str, Measurement]) -> Body:
 def _circumstances(row: VitalSign, context: Context) -> Body:
     body: Body = {}
     if context.position and context.position in POSITIONS:
-        position = concept([POSITIONS[context.position]])
+        position = concept((POSITIONS[context.position],))
         body["extension"] = [{"url": POSITION_EXTENSION, "valueCodeableConcept": position}]
     if context.body_site and context.body_site in row.sites:
-        body["bodySite"] = concept([row.sites[context.body_site]])
+        body["bodySite"] = concept((row.sites[context.body_site],))
     return body
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from fhir_export.mapping import device_resource, observations, patient_resource
-from fhir_export.model import Deployment, Resource, encode, validated
+from fhir_export.model import Deployment, Resource, encode
 from fhir_export.profiles import MESURES, PHD_DEVICE
+from fhir_export.structure import validated
 from ingest.clock import parse, utc_text
 from ingest.judge import judge
 from ingest.metrics import METRICS

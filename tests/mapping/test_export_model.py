@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from fhir_export.model import Body, Deployment, NotFhir, Resource, decode, encode, validated
+from fhir_export.model import Body, Deployment, Resource, decode, encode
+from fhir_export.structure import NotFhir, validated
 
 SECRET = "EXEMPLE-FICTIF"
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_export.mapping import device_resource, entered_in_error, observations, patient_resource
-from fhir_export.model import Body, Deployment, encode, validated
+from fhir_export.model import Body, Deployment, encode
+from fhir_export.structure import validated
 from ingest.clock import SECOND, parse
 from ingest.model import DeviceStatus, Key, Measurement, Reading, TimeMark, Timing
 from registry.model import Attributed, Device, Identifier, Identity, Patient

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_export.mapping import observations
-from fhir_export.model import Body, Deployment, encode, validated
+from fhir_export.model import Body, Deployment, encode
 from fhir_export.profiles import LEADS
+from fhir_export.structure import validated
 from ingest.kinds.ecg import LEADS as CONTRACT_LEADS
 from ingest.model import DeviceStatus, Key, Reading, Recording, TimeMark, Timing
 from registry.model import Attributed, Device
