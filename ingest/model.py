@@ -124,24 +124,66 @@ class Measurement:
 
 
 @noun
-class Recording:
-    """A waveform as sent: one array a lead, all of one length, samples never touched.
+class Lead:
+    """One lead of a recording: little-endian int16 samples, never touched.
 
-    ``leads`` holds (name, samples as little-endian int16 bytes) in the order sent. A sample's physical value is
-    ``sample x step + baseline`` in ``unit``; -32768 is a missing sample (device contract, section 5). ``sampling_hz``,
-    ``step`` and ``baseline`` are decimal texts as sent.
+    A sample's physical value is ``sample x step + baseline`` in the recording's unit; -32768 is a missing sample
+    (device contract, section 5). ``step`` and ``baseline`` are decimal texts as sent.
+    """
+
+    name: str
+    samples: bytes
+    step: str
+    baseline: str
+
+
+@noun
+class Recording:
+    """A waveform as sent: leads in the order sent, all of one length; ``sampling_hz`` is a decimal text as sent.
+
+    ``complete`` is false for a live recording whose parts did not all come: what is missing is -32768 in every lead.
     """
 
     sampling_hz: str
     unit: str
-    step: str
-    baseline: str
-    leads: tuple[tuple[str, bytes], ...]
+    leads: tuple[Lead, ...]
+    complete: bool = True
 
     @property
     def samples(self) -> int:
         """Samples in each lead."""
-        return len(self.leads[0][1]) // 2
+        return len(self.leads[0].samples) // 2
+
+
+@noun
+class Blob:
+    """A large content that comes apart from its reading (contract, section 7): hex SHA-256, bytes, MIME type."""
+
+    sha256: str
+    size: int
+    content_type: str
+
+
+@noun
+class Image:
+    """What a reading says of its photograph (contract, section 6); ``angle_deg`` is a decimal text as sent.
+
+    ``eye`` and ``field`` are None only where the blob is DICOM and has to say them itself.
+    """
+
+    eye: str | None = None
+    field: str | None = None
+    angle_deg: str | None = None
+    pupil: str | None = None
+
+
+@noun
+class Part:
+    """Where a live message's samples stand in its recording (C-ECG-5); ``recording`` is 32 hex digits."""
+
+    recording: str
+    from_sample: int
+    last: bool = False
 
 
 @noun
@@ -185,6 +227,9 @@ class Reading:
     exam: str | None = None
     replaces: int | None = None
     recording: Recording | None = None
+    blob: Blob | None = None
+    image: Image | None = None
+    part: Part | None = None
 
 
 @noun

@@ -49,6 +49,16 @@ class Reason(StrEnum):
     ECG_LEADS = "ecg.leads"
     ECG_LENGTH = "ecg.length"
     ECG_SAMPLING = "ecg.sampling"
+    BLOB_PART = "blob.part"
+    BLOB_CONTENT_TYPE = "blob.content_type"
+    BLOB_TOO_LARGE = "blob.too_large"
+    BLOB_QUOTA = "blob.quota"
+    BLOB_HASH_MISMATCH = "blob.hash_mismatch"
+    BLOB_UNDECODABLE = "blob.undecodable"
+    IMAGE_TOO_LARGE = "image.too_large"
+    IMAGE_UNDECODABLE = "image.undecodable"
+    IMAGE_LATERALITY_MISSING = "image.laterality_missing"
+    IMAGE_LATERALITY_CONFLICT = "image.laterality_conflict"
     TIME_FORMAT = "time.format"
     TIME_FUTURE = "time.future"
     TIME_UNSET_CLOCK = "time.unset_clock"
@@ -230,6 +240,66 @@ REGISTRY: dict[Reason, Entry] = {
         "Sampling outside 50..2000 Hz, or a step of zero.",
         "Échantillonnage de l'ECG non valable.",
         "ECG sampling not valid.",
+    ),
+    Reason.BLOB_PART: Entry(
+        Action.FIX,
+        "A part does not start at a multiple of 64 KiB, is empty, longer than 256 KiB, or reaches past the end.",
+        "Un morceau de fichier est mal découpé.",
+        "A part of a file is wrongly cut.",
+    ),
+    Reason.BLOB_CONTENT_TYPE: Entry(
+        Action.FIX,
+        "The content type is not one that the kind takes, or the file is not of the type that was said.",
+        "Type de fichier non accepté, ou différent de celui annoncé.",
+        "File type not taken, or not the one that was said.",
+    ),
+    Reason.BLOB_TOO_LARGE: Entry(
+        Action.FIX,
+        "The content is longer than the contract allows (512 MiB for a recording, 100 MiB for an image), or empty.",
+        "Fichier trop volumineux.",
+        "File too large.",
+    ),
+    Reason.BLOB_QUOTA: Entry(
+        Action.OPERATOR,
+        "The device has more unfinished files under way than it may keep here.",
+        "Trop de fichiers en cours pour cet appareil : réessai plus tard.",
+        "Too many files under way for this device: it tries again later.",
+    ),
+    Reason.BLOB_HASH_MISMATCH: Entry(
+        Action.FIX,
+        "All parts came, but together they have another SHA-256 than the reading said; they were dropped.",
+        "Le fichier reçu n'est pas celui annoncé.",
+        "The file received is not the one that was said.",
+    ),
+    Reason.BLOB_UNDECODABLE: Entry(
+        Action.FIX,
+        "The file is cut, broken, or asks for more memory or time than looking at it may take.",
+        "Fichier illisible.",
+        "Unreadable file.",
+    ),
+    Reason.IMAGE_TOO_LARGE: Entry(
+        Action.FIX,
+        "The picture's header says more than 100 megapixels.",
+        "Image trop grande.",
+        "Picture too large.",
+    ),
+    Reason.IMAGE_UNDECODABLE: Entry(
+        Action.FIX,
+        "The file is no picture of the allowed forms, or it is cut or broken.",
+        "Image illisible.",
+        "Unreadable picture.",
+    ),
+    Reason.IMAGE_LATERALITY_MISSING: Entry(
+        Action.FIX,
+        "Neither the reading nor its file says which eye, or which field, the photograph shows.",
+        "Œil ou champ de la photographie non précisé.",
+        "The eye or the field of the photograph is not told.",
+    ),
+    Reason.IMAGE_LATERALITY_CONFLICT: Entry(
+        Action.FIX,
+        "The reading and its file say different eyes or fields.",
+        "La mesure et son fichier ne disent pas le même œil ou le même champ.",
+        "The reading and its file tell different eyes or fields.",
     ),
     Reason.TIME_FORMAT: Entry(
         Action.FIX,

@@ -13,7 +13,7 @@ from functools import lru_cache
 from fhir_export.model import Body, Deployment
 from fhir_export.profiles import UCUM, UNIT_NAMES, Coding
 from ingest.metrics import METRICS
-from ingest.model import Measurement, Recording
+from ingest.model import Lead, Measurement, Recording
 
 _TRANSLATION = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation"
 _DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -49,16 +49,16 @@ def measured(measurement: Measurement) -> Body:
     return {"extension": [sent], **quantity(measurement.normal, unit)}
 
 
-def sampled(recording: Recording, samples: bytes) -> Body:
+def sampled(recording: Recording, lead: Lead) -> Body:
     """One lead as SampledData: integers as sent, physical value = integer x factor + origin, period in ms.
 
     No limits: integers that reach the edge of int16 are as sent, and only E would need telling apart.
     """
-    numbers = struct.unpack(f"<{len(samples) // 2}h", samples)
+    numbers = struct.unpack(f"<{len(lead.samples) // 2}h", lead.samples)
     return {
-        "origin": quantity(recording.baseline, recording.unit),
+        "origin": quantity(lead.baseline, recording.unit),
         "period": _period(recording.sampling_hz),
-        "factor": Decimal(recording.step),
+        "factor": Decimal(lead.step),
         "dimensions": 1,
         # no other int16 holds this text, and one pass over it costs less than a test a sample
         "data": " ".join(map(str, numbers)).replace(_MISSING, "E"),

@@ -23,8 +23,8 @@ def tracing(attributed: Attributed, deployment: Deployment) -> tuple[Resource, .
     particular = {
         "code": concept(ECG_CODINGS, f"ECG, tracé {count} dérivation{'s' if count > 1 else ''}"),
         "component": [
-            {"code": concept((LEADS[lead],), lead), "valueSampledData": sampled(recording, samples)}
-            for lead, samples in recording.leads
+            {"code": concept((LEADS[lead.name],), lead.name), "valueSampledData": sampled(recording, lead)}
+            for lead in recording.leads
         ],
     }
     return (observation(attributed, deployment, ECG_SLUG, "procedure", particular),)

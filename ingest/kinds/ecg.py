@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from ingest.kinds.kind import WIRE, Kind, Sent, Values
 from ingest.metrics import ECG_PR, ECG_QRS, ECG_QT, ECG_QTC, ECG_RATE, exact_text
-from ingest.model import Recording
+from ingest.model import Lead, Recording
 from ingest.reasons import Reason, Rejected
 from ingest.schema import Maybe
 from ingest.wire import Number
@@ -63,15 +63,15 @@ def recording(sent: Inline) -> Recording:
     if sent.unit not in UNITS:
         raise Rejected(Reason.UNIT_NOT_ALLOWED, "/recording/unit")
     _check_leads(sent.leads)
-    leads = tuple((name, _samples(name, text)) for name, text in sent.leads.items())
-    lengths = {len(samples) for _, samples in leads}
+    leads = tuple(Lead(name, _samples(name, text), step, baseline) for name, text in sent.leads.items())
+    lengths = {len(lead.samples) for lead in leads}
     if len(lengths) != 1 or lengths.pop() // BYTES_PER_SAMPLE < sent.sampling_hz:
         raise Rejected(Reason.ECG_LENGTH, "/recording/leads")
     if not SAMPLING_HZ[0] <= sent.sampling_hz <= SAMPLING_HZ[1]:
         raise Rejected(Reason.ECG_SAMPLING, "/recording/sampling_hz")
     if not sent.step:
         raise Rejected(Reason.ECG_SAMPLING, "/recording/step")
-    return Recording(hertz, sent.unit, step, baseline, leads)
+    return Recording(hertz, sent.unit, leads)
 
 
 def _check_leads(leads: Mapping[str, str]) -> None:

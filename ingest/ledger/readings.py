@@ -13,7 +13,22 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ingest.ledger.schema import JOURNAL, MEASUREMENT, READING, RECORDING
-from ingest.model import Context, Instant, Key, Measurement, Reading, Recording, TimeMark, Timing
+from ingest.model import (
+    Blob,
+    Context,
+    Image,
+    Instant,
+    Key,
+    Lead,
+    Measurement,
+    Part,
+    Reading,
+    Recording,
+    TimeMark,
+    Timing,
+)
+
+_CONTENT = {"blob": Blob, "image": Image, "part": Part}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +77,21 @@ def _accepted(row: Any, measured: Iterable[Measurement], recording: Recording | 
         exam=row.exam,
         replaces=row.replaces,
         recording=recording,
+        **_content(row.content),
     )
     return Accepted(row.position, row.received_at, row.kept_at, reading)
 
 
 def _recording(row: Any) -> Recording:  # noqa: ANN401 - a row
-    names = json.loads(row.leads)
-    length = len(row.samples) // len(names)
-    leads = tuple((name, row.samples[n * length : (n + 1) * length]) for n, name in enumerate(names))
-    return Recording(row.sampling_hz, row.unit, row.step, row.baseline, leads)
+    told = json.loads(row.leads)
+    length = len(row.samples) // len(told)
+    leads = tuple(
+        Lead(name, row.samples[n * length : (n + 1) * length], step, baseline)
+        for n, (name, step, baseline) in enumerate(told)
+    )
+    return Recording(row.sampling_hz, row.unit, leads, bool(row.complete))
+
+
+def _content(text: str | None) -> dict[str, Any]:
+    told = json.loads(text) if text else {}
+    return {name: noun(**told[name]) for name, noun in _CONTENT.items() if name in told}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ingest.ledger.integrity import row_hash
-from ingest.model import Context, Instant, Judged, Reading
+from ingest.model import Context, Instant, Judged, Reading, Recording
 from ingest.reasons import Reason
 from ingest.wire import MAX_BYTES
 
@@ -63,28 +64,42 @@ def reading_rows(position: int, reading: Reading) -> tuple[Row, list[Row], Row |
     row = (
         position, bytes.fromhex(key.reading), key.device, reading.kind, reading.clock, timing.taken_at, timing.used,
         timing.mark.value, timing.offset, timing.uncertainty, _context_text(reading.context),
-        json.dumps(reading.flags) if reading.flags else None, reading.exam, reading.replaces,
+        json.dumps(reading.flags) if reading.flags else None, reading.exam, reading.replaces, _content_text(reading),
     )  # fmt: skip
     measured = [
         (position, n, m.metric, m.value, m.unit, m.normal, int(m.unusual)) for n, m in enumerate(reading.measurements)
     ]
-    recorded = _recording_row(position, reading)
-    return (*row, reading_hash(row, measured, recorded)), measured, recorded
+    recorded = None if reading.recording is None or reading.part else recording_row(position, reading.recording)
+    return (*row, reading_hash(row, measured)), measured, recorded
 
 
-def reading_hash(row: Sequence[Any], measured: Sequence[Sequence[Any]], recorded: Sequence[Any] | None) -> bytes:
-    """The row hash of a row of ``reading`` without its last column: with its measurements, and its samples by hash."""
-    recording = None if recorded is None else (*recorded[:6], hashlib.sha256(recorded[6]).digest())
-    return row_hash((row, measured, recording))
+def reading_hash(row: Sequence[Any], measured: Sequence[Sequence[Any]]) -> bytes:
+    """The row hash of a row of ``reading`` without its last column: with its measurements."""
+    return row_hash((row, measured))
 
 
-def _recording_row(position: int, reading: Reading) -> Row | None:
-    found = reading.recording
-    if found is None:
-        return None
-    names = json.dumps([name for name, _ in found.leads])
-    samples = b"".join(samples for _, samples in found.leads)
-    return (position, found.sampling_hz, found.unit, found.step, found.baseline, names, samples)
+def recording_row(position: int, found: Recording) -> Row:
+    """The row of ``recording`` for samples kept in the ledger itself."""
+    leads = json.dumps([(lead.name, lead.step, lead.baseline) for lead in found.leads])
+    samples = b"".join(lead.samples for lead in found.leads)
+    row = (position, found.sampling_hz, found.unit, leads, found.samples, int(found.complete), None, samples)
+    return (*row, recording_hash(row))
+
+
+def recording_hash(row: Sequence[Any]) -> bytes:
+    """The row hash of a row of ``recording`` without its last column: samples count by their own hash."""
+    samples = row[7]
+    return row_hash((row[:7], None if samples is None else hashlib.sha256(samples).digest()))
+
+
+def _content_text(reading: Reading) -> str | None:
+    """What a reading says of a content that is not in its message, as it was judged."""
+    told = {
+        name: {member.name: value for member in fields(found) if (value := getattr(found, member.name)) is not None}
+        for name in ("blob", "image", "part")
+        if (found := getattr(reading, name)) is not None
+    }
+    return json.dumps(told, separators=(",", ":")) if told else None
 
 
 @lru_cache(256)

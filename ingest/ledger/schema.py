@@ -97,10 +97,12 @@ READING = _table(
     _may("flags"),
     _may("exam"),
     _may("replaces", Int),
+    _may("content"),
     _is("row_hash", LargeBinary),
     Index(None, "reading"),
 )
-"""A reading as judged when it was accepted; ``position`` is its journal row."""
+"""A reading as judged when it was accepted; ``position`` is its journal row. ``content``: JSON of what is not in the
+message itself (``blob``, ``image``, ``part``), absent for most."""
 
 MEASUREMENT = _table(
     "measurement",
@@ -119,12 +121,78 @@ RECORDING = _table(
     _key("position", Int),
     _is("sampling_hz"),
     _is("unit"),
-    _is("step"),
-    _is("baseline"),
     _is("leads"),
-    _is("samples", LargeBinary),
+    _is("length", Int),
+    _is("complete", Int),
+    _may("file"),
+    _may("samples", LargeBinary),
+    _is("row_hash", LargeBinary),
 )
-"""``leads``: JSON list of names; ``samples``: int16 little-endian, one lead after the other, all of one length."""
+"""``leads``: JSON list of [name, step, baseline]; ``length``: samples a lead. Samples are int16 little-endian, one lead
+after the other: here, or, of a recording that came as a blob, in the waveform file whose hex SHA-256 is ``file``."""
+
+CONTENT = _table(
+    "content",
+    _key("position", Int),
+    _is("device"),
+    _may("sha", LargeBinary),
+    _may("size", Int),
+    _is("state"),
+    _may("reason"),
+    _may("pointer"),
+    _may("found"),
+    _is("changed_at", Int),
+    Index(None, "device", "sha"),
+    Index(None, "state"),
+)
+"""A reading whose content is not in its message. ``state``: waiting (for parts), complete (to be looked at), ready (may
+be published), refused, part (of a live recording, which is published as its first part). ``found``: JSON of what
+looking at it told (``ingest.content.found``)."""
+
+PIECE = _table(
+    "piece",
+    _key("device"),
+    _key("sha", LargeBinary),
+    _key("start", Int),
+    _is("end", Int),
+    _is("at", Int),
+    keyed=True,
+)
+"""Bytes [start, end) of a blob that a device has sent and that are on stable storage."""
+
+LIVE = _table(
+    "live",
+    _key("device"),
+    _key("recording", LargeBinary),
+    _is("first", Int),
+    _is("heard_at", Int),
+    _is("state"),
+    Index(None, "state"),
+    keyed=True,
+)
+"""A live recording: the journal row of its first part, when the latest came; ``state``: open or closed."""
+
+LIVE_PART = _table(
+    "live_part",
+    _key("device"),
+    _key("recording", LargeBinary),
+    _key("from_sample", Int),
+    _key("position", Int),
+    _is("length", Int),
+    _is("last", Int),
+    _is("samples", LargeBinary),
+    keyed=True,
+)
+
+LATER = _table(
+    "later",
+    Column("position", Int, primary_key=True),
+    _is("reading", Int),
+    _is("device"),
+    _is("at", Int),
+    Index(None, "reading"),
+)
+"""Verdicts reached after the envelope's, in order: what their receipts are made from. ``reading``: a journal row."""
 
 QUARANTINE = _table(
     "quarantine",
@@ -235,6 +303,17 @@ ASSIGNMENT = _table(
     _is("made_at", Int),
     Index(None, "device", "start"),
 )
+SERVES = _table(
+    "serves",
+    _key("serves"),
+    _is("hub"),
+    _is("device"),
+    _is("start", Int),
+    _may("end", Int),
+    _is("made_at", Int),
+    Index(None, "device", "hub"),
+)
+"""Which hub speaks for which device, from when to when (device contract, section 12)."""
 CLIENT = _table(
     "client",
     _key("client"),

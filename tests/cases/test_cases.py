@@ -158,10 +158,10 @@ def _header(recording: Recording) -> dict[str, Any]:
     return {
         "sampling_hz": recording.sampling_hz,
         "unit": recording.unit,
-        "step": recording.step,
-        "baseline": recording.baseline,
+        "step": recording.leads[0].step,
+        "baseline": recording.leads[0].baseline,
         "samples": recording.samples,
-        "leads": [name for name, _ in recording.leads],
+        "leads": [lead.name for lead in recording.leads],
     }
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.kinds import KINDS
 from ingest.kinds.ecg import INLINE_BASE64, LEADS
 from ingest.metrics import METRICS
+from ingest.model import Lead
 from ingest.reasons import Reason
 from ingest.wire import Circumstances
 from tests.ingest.messages import ABSENT, RECORDING, ecg, judged, payload, refused, samples
@@ -81,8 +82,8 @@ def test_an_ecg_keeps_its_samples_and_its_scale() -> None:
     assert reading is not None
     assert reading.recording is not None
     found = reading.recording
-    assert (found.sampling_hz, found.unit, found.step, found.baseline, found.samples) == ("50.0", "mV", "2.5", "0", 100)
-    assert found.leads == (("V1", bits), ("I", b"\x01\x80" * 100))
+    assert (found.sampling_hz, found.unit, found.samples, found.complete) == ("50.0", "mV", 100, True)
+    assert found.leads == (Lead("V1", bits, "2.5", "0"), Lead("I", b"\x01\x80" * 100, "2.5", "0"))
     assert [(value.metric, value.value) for value in reading.measurements] == [("ecg_qt", "368")]
 
 
@@ -163,4 +164,4 @@ def test_any_samples_come_out_as_they_went_in(bits: bytes) -> None:
     reading = judged(ecg(recording__leads={"II": base64.b64encode(bits).decode()})).reading
     assert reading is not None
     assert reading.recording is not None
-    assert reading.recording.leads == (("II", bits),)
+    assert reading.recording.leads == (Lead("II", bits, "1.25", "0"),)

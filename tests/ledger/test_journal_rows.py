@@ -163,7 +163,8 @@ def test_a_row_hash_is_anybody_s(row: list[Any]) -> None:
     [
         ("journal", "payload", b"x"), ("journal", "received_at", 1), ("journal", "outcome", "pending"),
         ("reading", "taken_at", "x"), ("reading", "used_at", 1), ("measurement", "value", "127"),
-        ("measurement", "unusual", 1), ("recording", "samples", b"\0\0"), ("recording", "step", "1.25"),
+        ("measurement", "unusual", 1), ("recording", "samples", b"\0\0"), ("recording", "leads", "[]"),
+        ("recording", "complete", 0),
     ],
 )  # fmt: skip
 def test_any_changed_value_shows(file: LedgerFile, table: str, column: str, value: object) -> None:
@@ -174,7 +175,7 @@ def test_any_changed_value_shows(file: LedgerFile, table: str, column: str, valu
     file.writer.write(lambda connection: connection.execute(change, {"value": value}))
     with file.readers.connect() as connection:
         assert {(fault.table, fault.position) for fault in verify(connection).faults} >= {
-            ("journal" if table == "journal" else "reading", at)
+            ("reading" if table == "measurement" else table, at)
         }
 
 

@@ -13,7 +13,7 @@ from fhir_export.model import Body, Deployment, encode
 from fhir_export.profiles import LEADS
 from fhir_export.structure import validated
 from ingest.kinds.ecg import LEADS as CONTRACT_LEADS
-from ingest.model import DeviceStatus, Key, Reading, Recording, TimeMark, Timing
+from ingest.model import DeviceStatus, Key, Lead, Reading, Recording, TimeMark, Timing
 from registry.model import Attributed, Device
 
 MISSING = -32768
@@ -31,9 +31,9 @@ def recordings(draw: st.DrawFn) -> Recording:
     return Recording(
         sampling_hz=str(draw(st.integers(50, 2000))),
         unit=draw(st.sampled_from(["uV", "mV"])),
-        step=draw(steps),
-        baseline=draw(decimals),
-        leads=tuple((lead, struct.pack(f"<{length}h", *draw(numbers))) for lead in leads),
+        leads=tuple(
+            Lead(lead, struct.pack(f"<{length}h", *draw(numbers)), draw(steps), draw(decimals)) for lead in leads
+        ),
     )
 
 
@@ -63,13 +63,11 @@ def read_back(sampled: Body) -> bytes:
 def test_samples_and_scale_come_back_equal(recording: Recording) -> None:
     """Leads, order, every sample, step, baseline and unit are read back as they were sent."""
     components = tracing(recording)["component"]
-    assert (
-        tuple((component["code"]["text"], read_back(component["valueSampledData"])) for component in components)
-        == recording.leads
-    )
-    for sampled in (component["valueSampledData"] for component in components):
-        assert format(Decimal(sampled["factor"]), "f") == recording.step
-        assert format(Decimal(sampled["origin"]["value"]), "f") == recording.baseline
+    for component, lead in zip(components, recording.leads, strict=True):
+        sampled = component["valueSampledData"]
+        assert (component["code"]["text"], read_back(sampled)) == (lead.name, lead.samples)
+        assert format(Decimal(sampled["factor"]), "f") == lead.step
+        assert format(Decimal(sampled["origin"]["value"]), "f") == lead.baseline
         assert sampled["origin"]["code"] == sampled["origin"]["unit"] == recording.unit
         assert sampled["dimensions"] == 1
         assert not {"lowerLimit", "upperLimit"} & sampled.keys()
@@ -91,7 +89,7 @@ def test_the_frequency_comes_back_from_the_period(recording: Recording) -> None:
 )  # fmt: skip
 def test_periods_are_plain_digits(sampling_hz: str, period: str) -> None:
     """A period is 1000 / Hz in ms with at most 15 digits and without an exponent."""
-    recording = Recording(sampling_hz, "uV", "1", "0", (("I", b"\0\0"),))
+    recording = Recording(sampling_hz, "uV", (Lead("I", b"\0\0", "1", "0"),))
     body = tracing(recording)
     assert str(body["component"][0]["valueSampledData"]["period"]) == period
 

@@ -13,7 +13,7 @@ depends_on = None
 INT = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - a statement a table
     """Make every table of the first release."""
     op.create_table(
         "assignment",
@@ -85,6 +85,22 @@ def upgrade() -> None:
         sqlite_with_rowid=True,
     )
     op.create_index(op.f("ix_confirmed_reading"), "confirmed", ["reading"], unique=False)
+    op.create_table(
+        "content",
+        sa.Column("position", INT, autoincrement=False, nullable=False),
+        sa.Column("device", sa.Text(), nullable=False),
+        sa.Column("sha", sa.LargeBinary(), nullable=True),
+        sa.Column("size", INT, nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("pointer", sa.Text(), nullable=True),
+        sa.Column("found", sa.Text(), nullable=True),
+        sa.Column("changed_at", INT, nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_content")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_content_device_sha"), "content", ["device", "sha"], unique=False)
+    op.create_index(op.f("ix_content_state"), "content", ["state"], unique=False)
     op.create_table(
         "cursor",
         sa.Column("name", sa.Text(), autoincrement=False, nullable=False),
@@ -247,6 +263,39 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "later",
+        sa.Column("position", INT, nullable=False),
+        sa.Column("reading", INT, nullable=False),
+        sa.Column("device", sa.Text(), nullable=False),
+        sa.Column("at", INT, nullable=False),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_later")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_later_reading"), "later", ["reading"], unique=False)
+    op.create_table(
+        "live",
+        sa.Column("device", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("recording", sa.LargeBinary(), autoincrement=False, nullable=False),
+        sa.Column("first", INT, nullable=False),
+        sa.Column("heard_at", INT, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "recording", name=op.f("pk_live")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_live_state"), "live", ["state"], unique=False)
+    op.create_table(
+        "live_part",
+        sa.Column("device", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("recording", sa.LargeBinary(), autoincrement=False, nullable=False),
+        sa.Column("from_sample", INT, autoincrement=False, nullable=False),
+        sa.Column("position", INT, autoincrement=False, nullable=False),
+        sa.Column("length", INT, nullable=False),
+        sa.Column("last", INT, nullable=False),
+        sa.Column("samples", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("device", "recording", "from_sample", "position", name=op.f("pk_live_part")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "measurement",
         sa.Column("position", INT, autoincrement=False, nullable=False),
         sa.Column("ordinal", INT, autoincrement=False, nullable=False),
@@ -277,6 +326,16 @@ def upgrade() -> None:
         sa.Column("added_at", INT, nullable=False),
         sa.PrimaryKeyConstraint("patient", name=op.f("pk_patient")),
         sqlite_with_rowid=True,
+    )
+    op.create_table(
+        "piece",
+        sa.Column("device", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("sha", sa.LargeBinary(), autoincrement=False, nullable=False),
+        sa.Column("start", INT, autoincrement=False, nullable=False),
+        sa.Column("end", INT, nullable=False),
+        sa.Column("at", INT, nullable=False),
+        sa.PrimaryKeyConstraint("device", "sha", "start", name=op.f("pk_piece")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "point",
@@ -319,6 +378,7 @@ def upgrade() -> None:
         sa.Column("flags", sa.Text(), nullable=True),
         sa.Column("exam", sa.Text(), nullable=True),
         sa.Column("replaces", INT, nullable=True),
+        sa.Column("content", sa.Text(), nullable=True),
         sa.Column("row_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_reading")),
         sqlite_with_rowid=True,
@@ -329,10 +389,12 @@ def upgrade() -> None:
         sa.Column("position", INT, autoincrement=False, nullable=False),
         sa.Column("sampling_hz", sa.Text(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("baseline", sa.Text(), nullable=False),
         sa.Column("leads", sa.Text(), nullable=False),
-        sa.Column("samples", sa.LargeBinary(), nullable=False),
+        sa.Column("length", INT, nullable=False),
+        sa.Column("complete", INT, nullable=False),
+        sa.Column("file", sa.Text(), nullable=True),
+        sa.Column("samples", sa.LargeBinary(), nullable=True),
+        sa.Column("row_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_recording")),
         sqlite_with_rowid=True,
     )
@@ -356,6 +418,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_resource_type_patient_start"), "resource", ["type", "patient", "start"], unique=False)
     op.create_index(op.f("ix_resource_type_position"), "resource", ["type", "position"], unique=False)
+    op.create_table(
+        "serves",
+        sa.Column("serves", sa.Text(), autoincrement=False, nullable=False),
+        sa.Column("hub", sa.Text(), nullable=False),
+        sa.Column("device", sa.Text(), nullable=False),
+        sa.Column("start", INT, nullable=False),
+        sa.Column("end", INT, nullable=True),
+        sa.Column("made_at", INT, nullable=False),
+        sa.PrimaryKeyConstraint("serves", name=op.f("pk_serves")),
+        sqlite_with_rowid=True,
+    )
+    op.create_index(op.f("ix_serves_device_hub"), "serves", ["device", "hub"], unique=False)
     op.create_table(
         "stream",
         sa.Column("device", sa.Text(), autoincrement=False, nullable=False),
