@@ -27,10 +27,12 @@ from fhir_export.publish import Publisher
 from fhir_export.push.delivery import Delivery
 from fhir_export.push.server import FhirServer
 from fhir_export.structure import load_models
+from ingest.inspection.inspector import Inspector
 from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.sandbox import Sandbox
 from ingest.series.projector import Projector
 
-PARTS = ("export", "project", "api")
+PARTS = ("inspect", "export", "project", "api")
 _SWITCH_S = 0.0005  # the thread that holds the ledger's lock must not stand in line behind mapping (Python: 5 ms)
 _TELL_S, _TELL_SOON_S = 1.0, 0.1
 _GRACE_S = 4.0
@@ -106,6 +108,18 @@ def _watch_destinations(deliveries: Sequence[Delivery], stop: threading.Event) -
                 log.warning("destination", name=each.destination, waits_because=each.waits_because or "goes on")
 
 
+def _inspect(_settings: Settings, file: LedgerFile) -> list[_Work]:
+    """Contents that have come, in the limited child."""
+    sandbox = Sandbox()
+    inspector = Inspector(file, sandbox, now)
+
+    def run(stop: threading.Event) -> None:
+        with sandbox:
+            inspector.run(stop)
+
+    return [_Work("inspect", run, lambda: inspector.problem)]
+
+
 def _project(settings: Settings, file: LedgerFile) -> list[_Work]:
     projector = Projector(file, wiring.series(settings, file))
     return [_Work("project", projector.run, lambda: projector.problem)]
@@ -119,6 +133,7 @@ def _api(settings: Settings, file: LedgerFile) -> list[_Work]:
 
 
 _WORK: dict[str, Callable[[Settings, LedgerFile], list[_Work]]] = {
+    "inspect": _inspect,
     "export": _export,
     "project": _project,
     "api": _api,

@@ -21,10 +21,10 @@ import structlog
 from gateway import commands, receipts, told
 from gateway.counts import Counts
 from gateway.source import Source, Taken
-from ingest.judge import judge
+from ingest.judge import judge, judge_part
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, Told, Welcomed
-from ingest.model import OLDEST, Channel, Facts, Instant, Judged, RawMessage
+from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, PieceKept, State, Told, Welcomed
+from ingest.model import OLDEST, Channel, Facts, Instant, Judged, Piece, RawMessage
 from ingest.reasons import Reason
 
 BATCH = 1000
@@ -108,7 +108,8 @@ class Consumer:
 
     def _submit(self, taken: Sequence[Taken]) -> _Flying:
         raws = [message.raw for message in taken]
-        known = dict(self._ledger.known({name for raw in raws for name in (raw.device, raw.sender) if name}))
+        names = {name for raw in raws for name in (raw.device, raw.sender) if name}
+        known = dict(self._ledger.known(names, self._now()))
         self._trusted = self._disciplined()
         items = [self._item(raw, known) for raw in raws]
         return _Flying(taken, items, self._ledger.commit(items, self._now()), known)
@@ -122,9 +123,13 @@ class Consumer:
     def _judged(self, raw: RawMessage, known: dict[str, Known]) -> Item:
         """Judge one message; what a hello or echo tells counts for the messages after it in the batch."""
         before = known.get(raw.device, _NOTHING)
-        facts = Facts(raw.received_at, before.status, before.clocks, raw.hub is None, self._trusted, self._oldest)
+        served = raw.hub is None or raw.hub in before.hubs
+        facts = Facts(raw.received_at, before.status, before.clocks, served, self._trusted, self._oldest)
+        if raw.channel is Channel.BLOB:
+            return judge_part(raw, facts)
+        item: Told | State | Judged
         if raw.channel is Channel.HELLO:
-            item: Item = told.hello(raw, facts)
+            item = told.hello(raw, facts)
         elif raw.channel is Channel.STATE:
             item = told.state(raw, facts)
         else:
@@ -184,7 +189,9 @@ class Consumer:
     ) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for item, answer in zip(items, answers, strict=True):
-            if isinstance(item, Judged) and isinstance(answer, Kept) and item.raw.sender:
+            if isinstance(item, Piece) and isinstance(answer, PieceKept):
+                found.setdefault(item.raw.sender, []).append(receipts.part(item, answer))
+            elif isinstance(item, Judged) and isinstance(answer, Kept) and item.raw.sender:
                 texts = found.setdefault(item.raw.sender, [])
                 texts.append(receipts.receipt(item, answer))
                 if known.get(item.raw.device, _NOTHING).wants_record:

@@ -23,7 +23,7 @@ class Counts:
             ["channel", "verdict", "reason"],
             registry=registry,
         )
-        self._told = Counter("constantes_told", "Hello and state messages kept", registry=registry)
+        self._told = Counter("constantes_told", "Hello, state and parts of blobs kept", registry=registry)
         self._unsent = Counter("constantes_answers_unsent", "Answers the broker did not take", registry=registry)
         self._surprises = Counter(
             "constantes_surprises", "Messages that this program failed on and set aside unread", registry=registry

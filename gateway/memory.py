@@ -63,4 +63,6 @@ class MemorySource:
 
 
 def _again(raw: RawMessage) -> RawMessage:
-    return RawMessage(raw.device, raw.channel, raw.payload, raw.received_at, raw.hub, raw.retained, dup=True)
+    return RawMessage(
+        raw.device, raw.channel, raw.payload, raw.received_at, raw.hub, raw.retained, dup=True, place=raw.place
+    )

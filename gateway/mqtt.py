@@ -153,7 +153,9 @@ class MqttSource:
     def _arrived(self, topic: bytes, payload: bytes, mid: int, qos: int, retained: bool, dup: bool) -> None:  # noqa: FBT001 - paho's thread, once a message
         address = _address(topic)
         received_at = time.time_ns() // 1000
-        raw = RawMessage(address.device, address.channel, payload, received_at, address.hub, retained, dup)
+        raw = RawMessage(
+            address.device, address.channel, payload, received_at, address.hub, retained, dup, address.place
+        )
         self._buffer.put(Taken(raw, self._epoch, mid, qos), len(payload) + _OVERHEAD)
 
 

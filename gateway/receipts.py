@@ -10,14 +10,17 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ingest.ledger.port import Confirmation, Kept
-from ingest.model import Judged, Outcome
-from ingest.reasons import REGISTRY
+from ingest.ledger.port import Confirmation, Kept, Later, PieceKept
+from ingest.model import Judged, Outcome, Piece
+from ingest.reasons import REGISTRY, Reason
 
 MOST_BYTES = 1024
 """Longest message to a device that has not named another length (contract, section 8)."""
 _POINTER = 256  # characters: with it, every receipt fits into a message of ``MOST_BYTES`` by itself
 _SHA = 16  # hex digits of the payload's SHA-256 (contract, section 8)
+_RANGES = 16  # missing ranges told at a time: they fit beside the rest, and a device asks again when it has sent them
+RETRY_AFTER_S = 60
+"""Seconds after which a device whose part was refused tries again: its older blobs may be finished by then."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -40,10 +43,33 @@ def receipt(judged: Judged, kept: Kept) -> str:
         if kept.pointer is not None:
             parts.append(f',"pointer":{_encode(_short(kept.pointer))}')
         parts.append(f',"action":"{REGISTRY[kept.reason].action.value}"')
+    if kept.missing is not None:
+        parts.append(f',"missing":{_encode(kept.missing[:_RANGES])}')
     if kept.repeat:
         parts.append(',"repeat":true')
     parts.append("}")
     return "".join(parts)
+
+
+def part(piece: Piece, kept: PieceKept) -> str:
+    """A part of a blob was kept, or refused for now; without stream and seq (contract, section 8)."""
+    told: dict[str, Any] = {"device": piece.raw.device} if piece.raw.hub is not None else {}
+    told |= {"sha": piece.sha.hex()[:_SHA], "verdict": "kept", "blob": piece.sha256, "offset": piece.start}
+    if kept.refused:
+        told |= {"verdict": "refused", "reason": Reason.BLOB_QUOTA.value, "retry_after_s": RETRY_AFTER_S}
+    return _encode(told)
+
+
+def later(verdict: Later) -> str:
+    """The verdict on a content that was looked at after its reading had been answered ``pending``."""
+    told: dict[str, Any] = {"device": verdict.device} if verdict.hub is not None else {}
+    told |= {"stream": verdict.stream, "seq": verdict.seq, "sha": verdict.sha.hex()[:_SHA]}
+    told |= {"reading": verdict.reading, "verdict": verdict.outcome.value}
+    if verdict.reason is not None:
+        told["reason"] = verdict.reason.value
+        told |= {"pointer": _short(verdict.pointer)} if verdict.pointer is not None else {}
+        told["action"] = REGISTRY[verdict.reason].action.value
+    return _encode(told)
 
 
 def in_record(stream: str, seq: int, sha: bytes, reading: str, device: str | None = None) -> str:

@@ -1,18 +1,18 @@
-"""What the gateway sends without being asked: resends for old gaps, and the record's confirmations.
+"""What the gateway sends without being asked: resends for old gaps, verdicts on contents, the record's confirmations.
 
-Comes in: what the ledger says is due. Goes out: commands and ``in_record`` receipts. Refuses to know: messages that
+Comes in: what the ledger says is due. Goes out: commands and receipts. Refuses to know: messages that
 come in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 
 from gateway import commands, receipts
 from gateway.source import Source
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.port import Confirmation, Known, Ledger
+from ingest.ledger.port import Known, Ledger
 from ingest.model import Instant
 
 GRACE = 10 * 1_000_000
@@ -36,6 +36,7 @@ class Rounds:
         while not stop.wait(_CONFIRM_EVERY_S):
             turn += 1
             try:
+                self.tell()
                 self.confirm()
                 if turn % _GAPS_EVERY == 0:
                     self.ask_again()
@@ -56,18 +57,37 @@ class Rounds:
             self._ledger.note_told(self._sent)
             self._noted = self._sent
         found = self._ledger.confirmations(self._sent, _MANY)
-        by_sender: dict[str, list[Confirmation]] = {}
-        for confirmation in found:
-            by_sender.setdefault(confirmation.hub or confirmation.device, []).append(confirmation)
-        known = self._ledger.known(by_sender) if found else {}
-        for sender, confirmations in by_sender.items():
-            most = known.get(sender, Known()).max_down_bytes or receipts.MOST_BYTES
-            for payload in receipts.messages(self._ledger.name, map(receipts.confirmed, confirmations), most):
-                if not self._source.publish(sender, payload, lasting=True):
-                    return 0
+        texts = [(each.hub or each.device, receipts.confirmed(each)) for each in found]
+        if not self._send(texts):
+            return 0
         if found:
             self._sent = found[-1].position
         return len(found)
+
+    def tell(self) -> int:
+        """Send the receipts of contents that were looked at; returns how many.
+
+        Noted at once: a crash in between sends some twice, and a device's repeat cures one that is lost.
+        """
+        if not self._source.connected():
+            return 0
+        found = self._ledger.later(_MANY)
+        if found and self._send([(each.hub or each.device, receipts.later(each)) for each in found]):
+            self._ledger.note_later(found[-1].position)
+        return len(found)
+
+    def _send(self, texts: Sequence[tuple[str, str]]) -> bool:
+        """Send receipts, packed for each connection; False when one was not taken for sending."""
+        by_sender: dict[str, list[str]] = {}
+        for sender, text in texts:
+            by_sender.setdefault(sender, []).append(text)
+        known = self._ledger.known(by_sender, self._now()) if by_sender else {}
+        for sender, told in by_sender.items():
+            most = known.get(sender, Known()).max_down_bytes or receipts.MOST_BYTES
+            for payload in receipts.messages(self._ledger.name, told, most):
+                if not self._source.publish(sender, payload, lasting=True):
+                    return False
+        return True
 
     def ask_again(self) -> int:
         """Send ``resend`` for gaps that nobody was asked to fill yet; returns how many."""

@@ -16,6 +16,7 @@ EVERYTHING_UP = f"{ROOT}/up/#"
 
 _DEVICE = r"[a-z0-9][a-z0-9_-]{2,62}"  # C-CON-2
 _UP = re.compile(rf"{ROOT}/up/({_DEVICE})(?:/for/({_DEVICE}))?(?:/(.*))?", re.ASCII | re.DOTALL)
+_BLOB = re.compile(r"blob/([0-9a-f]{64})/(0|[1-9][0-9]{0,14})", re.ASCII)
 _CHANNELS = {str(channel): channel for channel in (Channel.HELLO, Channel.READING, Channel.STATE)}
 
 
@@ -26,6 +27,8 @@ class Address:
     device: str
     channel: Channel
     hub: str | None = None
+    place: tuple[str, int] | None = None
+    """Of a part of a blob: hex SHA-256 of the whole, and where the part starts."""
 
 
 NOBODY = Address("", Channel.UNKNOWN)
@@ -37,14 +40,18 @@ def parse(topic: str) -> Address:
     if match is None:
         return NOBODY
     sender, served, rest = match.groups()
+    device, hub = (served, sender) if served else (sender, None)
     channel = _CHANNELS.get(rest or "", Channel.UNKNOWN)
-    return Address(served, channel, sender) if served else Address(sender, channel)
+    if channel is Channel.UNKNOWN and (part := _BLOB.fullmatch(rest or "")):
+        return Address(device, Channel.BLOB, hub, (part[1], int(part[2])))
+    return Address(device, channel, hub)
 
 
 def up(address: Address) -> str:
     """The topic of a channel that has a name of its own: the inverse of ``parse``."""
     way = f"{address.hub}/for/{address.device}" if address.hub else address.device
-    return f"{ROOT}/up/{way}/{address.channel}"
+    where = f"/{address.place[0]}/{address.place[1]}" if address.place else ""
+    return f"{ROOT}/up/{way}/{address.channel}{where}"
 
 
 def down(sender: str) -> str:

@@ -3,7 +3,8 @@
 Comes in: ``RawMessage`` and ``Facts``. Goes out: ``Judged``. Refuses to know: the broker, the ledger, other readings:
 whether the key is taken is seen when the batch is committed, and ``against`` says what follows.
 
-Order of reasons (device contract, section 13): mqtt, json, schema, device, number, unit, value, ecg, time, key.
+Order of reasons (device contract, section 13): mqtt, json, schema, device, number, unit, value, ecg / blob / image,
+time, key.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from pydantic import BaseModel
-
 from ingest.clock import judge_time
 from ingest.kinds import KINDS
-from ingest.kinds.kind import Kind, Values
+from ingest.kinds.kind import NOTHING, Content, Kind, Values
 from ingest.model import (
     STORED,
     Channel,
@@ -26,9 +25,9 @@ from ingest.model import (
     Key,
     Measurement,
     Outcome,
+    Piece,
     RawMessage,
     Reading,
-    Recording,
     Verdict,
 )
 from ingest.reasons import Reason, Rejected, first
@@ -37,8 +36,15 @@ from ingest.wire import MAX_SEQ, Circumstances, Envelope, check_finite, key_of, 
 
 _NOT_ACTIVE = {DeviceStatus.UNKNOWN: Reason.DEVICE_UNKNOWN, DeviceStatus.REVOKED: Reason.DEVICE_REVOKED}
 _RETAINED = Verdict(Outcome.QUARANTINED, Reason.MQTT_RETAINED)
+_PENDING = Verdict(Outcome.PENDING)
 _CONFLICT = Verdict(Outcome.QUARANTINED, Reason.KEY_CONFLICT)
 _NO_CONTEXT = Context()
+PART_STEP = 65_536
+"""Parts of a blob start at multiples of this many bytes (C-BLB-2)."""
+PART_MOST = 262_144
+"""Bytes of the longest part (C-BLB-2)."""
+MOST_BLOB = 512 * 1024**2
+"""Bytes of the longest blob that any kind takes (C-ECG-3)."""
 
 
 def judge(raw: RawMessage, facts: Facts) -> Judged:
@@ -62,7 +68,7 @@ def judge(raw: RawMessage, facts: Facts) -> Judged:
         return Judged(raw, sha, _RETAINED if raw.retained and not topic else verdict, key)
     if raw.retained:
         return Judged(raw, sha, _RETAINED, key)
-    return Judged(raw, sha, STORED, key, reading)
+    return Judged(raw, sha, STORED if reading.blob is None else _PENDING, key, reading)
 
 
 def against(judged: Judged, kept: bytes) -> Judged | None:
@@ -75,6 +81,23 @@ def against(judged: Judged, kept: bytes) -> Judged | None:
     if judged.verdict.reason is not None:
         return judged
     return Judged(judged.raw, judged.sha, _CONFLICT, judged.key)
+
+
+def judge_part(raw: RawMessage, facts: Facts) -> Piece | Judged:
+    """Judge a message published as a part of a blob (contract, section 7): may it be kept, or why not; never raises."""
+    sha = hashlib.sha256(raw.payload).digest()
+    try:
+        if raw.retained:
+            raise Rejected(Reason.MQTT_RETAINED)  # noqa: TRY301 - one way out for every refusal
+        if raw.place is None:
+            raise Rejected(Reason.MQTT_TOPIC)  # noqa: TRY301
+        check_sender(facts)
+        sha256, start = raw.place
+        if start % PART_STEP or not 0 < len(raw.payload) <= PART_MOST or start + len(raw.payload) > MOST_BLOB:
+            raise Rejected(Reason.BLOB_PART)  # noqa: TRY301
+    except Rejected as fault:
+        return Judged(raw, sha, Verdict(Outcome.QUARANTINED, fault.reason, fault.pointer))
+    return Piece(raw, sha, sha256, start)
 
 
 def check_sender(facts: Facts) -> None:
@@ -93,13 +116,13 @@ def _reading(raw: RawMessage, key: Key | None, data: dict[str, Any], facts: Fact
         raise Rejected(Reason.SCHEMA_UNKNOWN_KIND, "/kind")
     values = _values(data, kind)
     context = _context(envelope.context, kind) if envelope.context else _NO_CONTEXT
-    form = _form(data, kind.form) if kind.form else None
+    form = kind.form(data) if kind.form else None
     check_sender(facts)
     if key is None:  # the schema holds, so it can only be too large
         raise Rejected(Reason.NUMBER_OUT_OF_RANGE, "/seq")
     _check_counts(envelope)
     check_finite(raw.payload, data)
-    measurements, recording = _measure(kind, values, form)
+    measurements, content = _measure(kind, values, form)
     return Reading(
         key,
         kind.name,
@@ -110,7 +133,10 @@ def _reading(raw: RawMessage, key: Key | None, data: dict[str, Any], facts: Fact
         envelope.flags,
         envelope.exam,
         envelope.replaces,
-        recording,
+        content.recording,
+        content.blob,
+        content.image,
+        content.part,
     )
 
 
@@ -123,7 +149,7 @@ def _check_version(data: dict[str, Any]) -> None:
 
 
 def _values(data: dict[str, Any], kind: Kind) -> Values:
-    """``values``; only a kind with a recording may come without."""
+    """``values``; only a kind with a content of its own may come without."""
     if "values" not in data and kind.form is None:
         raise Rejected(Reason.SCHEMA_MISSING, "/values")
     return fits(kind.values, data.get("values", {}), "/values")
@@ -136,18 +162,6 @@ def _context(sent: Circumstances, kind: Kind) -> Context:
     return Context(sent.body_site, sent.position, sent.moment, sent.exertion, sent.sample)
 
 
-def _form(data: dict[str, Any], form: type[BaseModel]) -> BaseModel:
-    """``recording``; files and live parts are refused by name: a part taken for a whole would be a false recording."""
-    if "recording" not in data:
-        raise Rejected(Reason.SCHEMA_MISSING, "/recording")
-    sent = data["recording"]
-    if isinstance(sent, dict) and "blob" in sent:
-        raise Rejected(Reason.SCHEMA_NOT_ALLOWED, "/recording/blob")
-    if "part" in data:
-        raise Rejected(Reason.SCHEMA_NOT_ALLOWED, "/part")
-    return fits(form, sent, "/recording")
-
-
 def _check_counts(envelope: Envelope) -> None:
     if envelope.clock > MAX_SEQ:
         raise Rejected(Reason.NUMBER_OUT_OF_RANGE, "/clock")
@@ -155,19 +169,19 @@ def _check_counts(envelope: Envelope) -> None:
         raise Rejected(Reason.NUMBER_OUT_OF_RANGE, "/replaces")
 
 
-def _measure(kind: Kind, values: Values, form: BaseModel | None) -> tuple[tuple[Measurement, ...], Recording | None]:
-    """Values and recording; of a fault in each, the first by family."""
-    if kind.recording is None:
-        return kind.measure(values), None
+def _measure(kind: Kind, values: Values, form: object) -> tuple[tuple[Measurement, ...], Content]:
+    """Values and content; of a fault in each, the first by family."""
+    if form is None:
+        return kind.measure(values), NOTHING
     faults: list[Rejected] = []
     try:
         measurements = kind.measure(values)
     except Rejected as fault:
         faults.append(fault)
     try:
-        recording = kind.recording(form)
+        content = kind.content(form)
     except Rejected as fault:
         faults.append(fault)
     if faults:
         raise first(faults)
-    return measurements, recording
+    return measurements, content

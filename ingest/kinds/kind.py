@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ingest.metrics import Metric
-from ingest.model import Measurement, Recording
+from ingest.model import Blob, Image, Measurement, Part, Recording
+from ingest.noun import noun
 from ingest.reasons import Rejected, first
 from ingest.schema import Maybe
 from ingest.wire import Number
@@ -36,13 +37,27 @@ class Values(BaseModel):
     model_config = WIRE
 
 
+@noun
+class Content:
+    """What a reading holds besides measurements: samples, or where a large content will be found."""
+
+    recording: Recording | None = None
+    blob: Blob | None = None
+    image: Image | None = None
+    part: Part | None = None
+
+
+NOTHING = Content()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A row of the table of kinds.
 
     ``metrics`` maps a name in ``values`` to its metric; ``check`` raises ``Rejected`` for values that contradict each
-    other; ``context`` lists the context members the kind takes. Kinds with a waveform have ``form``, the model of
-    ``recording`` on the wire, and ``recording``, which decodes it; their ``values`` may be left out.
+    other; ``context`` lists the context members the kind takes. Kinds with more than values have ``form``, which reads
+    their own members out of a message (``schema.*``), and ``content``, which judges them (``ecg.*``, ``blob.*``,
+    ``image.*``); their ``values`` may be left out.
     """
 
     name: str
@@ -50,8 +65,8 @@ class Kind:
     metrics: Mapping[str, Metric]
     check: Callable[[Mapping[str, Decimal]], None] = field(default=lambda _values: None)
     context: frozenset[str] = frozenset()
-    form: type[BaseModel] | None = None
-    recording: Callable[[Any], Recording] | None = None
+    form: Callable[[Mapping[str, Any]], Any] | None = None
+    content: Callable[[Any], Content] = field(default=lambda _form: NOTHING)
 
     def measure(self, values: Values) -> tuple[Measurement, ...]:
         """Hold each value against its metric, then all against each other.

@@ -13,6 +13,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 
+from ingest.blobs import Blobs
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.schema import META
 from ingest.ledger.sqlite import WriteLock, check_file, named_faults, reading_engine, writing_engine
@@ -32,6 +33,8 @@ class LedgerFile:
     name: str
     writer: Writer
     readers: Engine
+    blobs: Blobs
+    """Large contents, in a folder beside the file."""
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +63,7 @@ def open_ledger(path: Path) -> LedgerFile:
     finally:
         engine.dispose()
         lock.close()
-    return LedgerFile(path, name, Writer(path), reading_engine(path))
+    return LedgerFile(path, name, Writer(path), reading_engine(path), Blobs(path.with_name("blobs")))
 
 
 def _alone(path: Path) -> WriteLock:

@@ -17,20 +17,24 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 
 from ingest.judge import against
-from ingest.ledger import told
+from ingest.ledger import contents, told
 from ingest.ledger.many import insert
-from ingest.ledger.port import Answer, Item, Kept, Told
+from ingest.ledger.port import Answer, Item, Kept, PieceKept, Told
 from ingest.ledger.rows import journal_row, reading_rows
 from ingest.ledger.streams import Streams
-from ingest.model import Instant, Judged, Key, Outcome, Reading
+from ingest.model import Instant, Judged, Key, Outcome, Piece, Reading
 from ingest.reasons import Reason
 
 _TABLES = ("journal", "key", "quarantine", "reading", "measurement", "recording")
 
 _BY_KEY = """
-SELECT k.position, j.sha, j.outcome, j.reason, j.pointer,
+SELECT k.position, j.sha, CASE WHEN j.outcome != 'pending' THEN j.outcome WHEN t.state = 'ready' THEN 'stored'
+       WHEN t.state = 'refused' THEN 'quarantined' ELSE 'pending' END,
+       coalesce(j.reason, t.reason), coalesce(j.pointer, t.pointer),
        (SELECT 1 FROM confirmed c WHERE c.reading = k.position)
-FROM key k JOIN journal j ON j.position = k.position WHERE k.device = ? AND k.stream = ? AND k.seq = ?
+FROM key k JOIN journal j ON j.position = k.position
+LEFT JOIN content t ON t.position = k.position AND j.outcome = 'pending'
+WHERE k.device = ? AND k.stream = ? AND k.seq = ?
 """
 _SET_ASIDE = """
 SELECT q.position, q.sha, 'quarantined', q.reason, j.pointer, NULL
@@ -55,7 +59,7 @@ class _Held:
     pointer: str | None
     confirmed: int | None
 
-    def repeated(self, key: Key | None) -> Kept:
+    def repeated(self, key: Key | None, missing: tuple[tuple[int, int], ...] | None) -> Kept:
         return Kept(
             Outcome(self.outcome),
             Reason(self.reason) if self.reason else None,
@@ -63,6 +67,7 @@ class _Held:
             repeat=True,
             reading=key.reading if key else None,
             confirmed=self.confirmed is not None,
+            missing=missing,
         )
 
 
@@ -156,7 +161,12 @@ class Batch:
         self._rows["measurement"].extend(measured)
         if recorded:
             self._rows["recording"].append(recorded)
-        return self._new(judged, Kept(Outcome.STORED, reading=reading.key.reading))
+        if reading.part is not None:
+            contents.add_live(self.connection, self.position, reading, reading.part, self.now)
+        if reading.blob is None:
+            return self._new(judged, Kept(Outcome.STORED, reading=reading.key.reading))
+        left = contents.claim(self.connection, self.position, reading, self.now)
+        return self._new(judged, Kept(Outcome.PENDING, reading=reading.key.reading, missing=left))
 
     def _new(self, judged: Judged, kept: Kept) -> Kept:
         self._order.append((self.position, judged, kept))
@@ -169,7 +179,8 @@ class Batch:
         row = journal_row(self.position, judged, self.now, Outcome.DUPLICATE.value, first=(known.position, known.sha))
         self._rows["journal"].append(row)
         self.position += 1
-        return known.repeated(judged.claim)
+        pending = known.outcome == Outcome.PENDING
+        return known.repeated(judged.claim, contents.left(self.connection, known.position) if pending else None)
 
 
 def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[Answer]:
@@ -183,6 +194,9 @@ def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[
             answers.append(batch.keep(item))
         elif isinstance(item, Told):
             answers.append(told.hello(connection, streams, item))
+        elif isinstance(item, Piece):
+            contents.keep(connection, (item,), now)
+            answers.append(PieceKept())
         else:
             told.state(connection, streams, item)
             answers.append(None)

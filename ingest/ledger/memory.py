@@ -10,8 +10,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from ingest.judge import against
-from ingest.ledger.port import Answer, Confirmation, Item, Kept, Known, Missing, State, Told, Welcomed
-from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Key, Outcome
+from ingest.ledger.memory_contents import MemoryContents
+from ingest.ledger.port import (
+    Answer,
+    Confirmation,
+    Item,
+    Kept,
+    Known,
+    Later,
+    Missing,
+    PieceKept,
+    State,
+    Told,
+    Welcomed,
+)
+from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Key, Outcome, Piece
 from ingest.sequence import StreamState, expect, lost, seen, settled
 
 
@@ -28,6 +41,9 @@ class MemoryLedger:
 
     name: str = "00000000"
     statuses: dict[str, DeviceStatus] = field(default_factory=dict)
+    served: dict[str, set[str]] = field(default_factory=dict)
+    """Hubs by the device they may speak for."""
+    contents: MemoryContents = field(default_factory=MemoryContents)
     journal: list[tuple[Judged, Kept]] = field(default_factory=list)
     """Every message with what it was answered, in order."""
     _kept: dict[Key | tuple[str, bytes], list[int]] = field(default_factory=dict)
@@ -39,8 +55,9 @@ class MemoryLedger:
     _confirmed: list[Key] = field(default_factory=list)
     _told: int = 0
 
-    def known(self, devices: Collection[str]) -> Mapping[str, Known]:
+    def known(self, devices: Collection[str], now: Instant) -> Mapping[str, Known]:
         """See the port."""
+        del now  # hubs serve without end here
         return {device: self._known(device) for device in devices if device in self.statuses}
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
@@ -89,6 +106,14 @@ class MemoryLedger:
         """See the port."""
         self._told = position
 
+    def later(self, limit: int) -> Sequence[Later]:
+        """See the port."""
+        return self.contents.later[self.contents.told :][:limit]
+
+    def note_later(self, position: int) -> None:
+        """See the port."""
+        self.contents.told = position
+
     def close(self) -> None:
         """See the port."""
 
@@ -97,7 +122,8 @@ class MemoryLedger:
     def _known(self, device: str) -> Known:
         hello = self._hellos.get(device)
         wants, most = (hello.wants_record, hello.max_down_bytes) if hello else (False, None)
-        return Known(self.statuses[device], dict(self._clocks.get(device, {})), wants, most)
+        clocks, hubs = dict(self._clocks.get(device, {})), frozenset(self.served.get(device, ()))
+        return Known(self.statuses[device], clocks, wants, most, hubs)
 
     def _keep(self, item: Item, now: Instant) -> Answer:
         if isinstance(item, Told):
@@ -105,6 +131,11 @@ class MemoryLedger:
         if isinstance(item, State):
             self._state(item, now)
             return None
+        if isinstance(item, Piece):
+            found = self.contents.keep(item)
+            if isinstance(found, PieceKept):
+                return found
+            item = found
         kept = self._judged(item, now)
         if not kept.repeat:
             self._kept.setdefault(item.claim or (item.raw.device, item.sha), []).append(len(self.journal))
@@ -118,14 +149,17 @@ class MemoryLedger:
         for other, kept in held:
             beside = None if other.sha == judged.sha else against(judged, other.raw.payload)
             if beside is None:
-                return replace(kept, repeat=True, confirmed=key in self._confirmed)
+                now_so = self.contents.present(key, kept) if key is not None else kept
+                return replace(now_so, repeat=True, confirmed=key in self._confirmed)
             found = beside
         if key is not None and not held:
             self._move((key.device, key.stream), seen(self._stream(key.device, key.stream), key.seq), now)
         reading = key.reading if key else None
         if found.reading is None:
             return Kept(Outcome.QUARANTINED, found.verdict.reason, found.verdict.pointer, reading=reading)
-        return Kept(Outcome.STORED, reading=reading)
+        if found.reading.blob is None:
+            return Kept(Outcome.STORED, reading=reading)
+        return Kept(Outcome.PENDING, reading=reading, missing=self.contents.claim(found))
 
     def _hello(self, told: Told, now: Instant) -> Welcomed:
         kept = self._hellos.get(told.device)

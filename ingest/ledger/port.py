@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Outcome
+from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Outcome, Piece
 from ingest.noun import noun
 from ingest.reasons import Reason
 
@@ -58,7 +58,7 @@ class State:
     lost: tuple[tuple[int, int], ...] = ()
 
 
-Item: TypeAlias = Judged | Told | State
+Item: TypeAlias = Judged | Told | State | Piece
 
 
 @noun
@@ -75,6 +75,15 @@ class Kept:
     repeat: bool = False
     reading: str | None = None
     confirmed: bool = False
+    missing: tuple[tuple[int, int], ...] | None = None
+    """With ``pending``: byte ranges [from, to) of its blob that have not come; empty while it is being looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class PieceKept:
+    """What became of a part of a blob: on stable storage, or ``refused`` because the device has too much under way."""
+
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ class Welcomed:
     settled: int | None
 
 
-Answer: TypeAlias = Kept | Welcomed | None
+Answer: TypeAlias = Kept | Welcomed | PieceKept | None
 """One per item, in order; None for a state message."""
 
 
@@ -96,6 +105,8 @@ class Known:
     clocks: dict[int, ClockFacts] = field(default_factory=dict)
     wants_record: bool = False
     max_down_bytes: int | None = None
+    hubs: frozenset[str] = frozenset()
+    """Hubs that may speak for it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,22 @@ class Confirmation:
     reading: str
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A verdict that was reached after the envelope's, once the content had come; ``position`` orders them."""
+
+    position: int
+    device: str
+    hub: str | None
+    stream: str
+    seq: int
+    sha: bytes
+    reading: str
+    outcome: Outcome
+    reason: Reason | None = None
+    pointer: str | None = None
+
+
 class Ledger(Protocol):
     """Where the gateway keeps what it takes. All methods raise LedgerUnavailable when it cannot be used now."""
 
@@ -133,7 +160,7 @@ class Ledger(Protocol):
     def name(self) -> str:
         """8 hex digits that change when the ledger is restored from a backup."""
 
-    def known(self, devices: Collection[str]) -> Mapping[str, Known]:
+    def known(self, devices: Collection[str], now: Instant) -> Mapping[str, Known]:
         """Facts of these devices; called once a batch, before it is judged. Unregistered ones may be left out."""
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
@@ -158,6 +185,12 @@ class Ledger(Protocol):
 
     def note_told(self, position: int) -> None:
         """Confirmations up to ``position`` were passed on; called after they were, so some may be sent twice."""
+
+    def later(self, limit: int) -> Sequence[Later]:
+        """Verdicts on contents that were not passed on yet, in order; called several times a second."""
+
+    def note_later(self, position: int) -> None:
+        """Verdicts up to ``position`` were passed on; called after they were, so some may be sent twice."""
 
     def close(self) -> None:
         """Finish what was submitted."""

@@ -11,19 +11,31 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
-from ingest.ledger import journal
+from ingest.ledger import journal, pieces
+from ingest.ledger.contents import READY, REFUSED
 from ingest.ledger.files import LedgerFile
-from ingest.ledger.port import Answer, Confirmation, Item, Known, Missing
+from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Missing
 from ingest.ledger.schema import CONFIRMED, CURSOR, GAP, HELLO, JOURNAL, READING
 from ingest.ledger.sqlite import named_faults
-from ingest.model import ClockFacts, DeviceStatus, Instant
+from ingest.model import ClockFacts, DeviceStatus, Instant, Outcome, Piece
+from ingest.reasons import Reason
 
-_TOLD = "in_record"
+_TOLD, _TOLD_LATER = "in_record", "later"
 # As text, because they run for every batch.
 _CLOCKS = 'SELECT device, epoch, synced, "offset", uncertainty FROM clock WHERE device IN '
 _DEVICES = """
-SELECT d.device, d.revoked_at, h.wants_record, h.max_down_bytes
+SELECT d.device, d.revoked_at, h.wants_record, h.max_down_bytes,
+       (SELECT group_concat(s.hub, ' ') FROM serves s JOIN device b ON b.device = s.hub AND b.revoked_at IS NULL
+        WHERE s.device = d.device AND s.start <= ? AND (s."end" IS NULL OR s."end" > ?))
 FROM device d LEFT JOIN hello h ON h.device = d.device WHERE d.device IN """
+
+_LATER = """
+SELECT l.position, j.device, j.hub, j.stream, j.seq, j.sha, r.reading, t.state, t.reason, t.pointer
+FROM later l JOIN journal j ON j.position = l.reading JOIN reading r ON r.position = l.reading
+JOIN content t ON t.position = l.reading
+WHERE l.position > ? AND t.state IN ('ready', 'refused') ORDER BY l.position LIMIT ?
+"""
+_OUTCOMES = {READY: Outcome.STORED, REFUSED: Outcome.QUARANTINED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +49,10 @@ class RelationalLedger:
         """See the port."""
         return self.file.name
 
-    def known(self, devices: Collection[str]) -> Mapping[str, Known]:
+    def known(self, devices: Collection[str], now: Instant) -> Mapping[str, Known]:
         """See the port."""
         names, marks = tuple(devices), ", ".join("?" * len(devices))
+        facts = (now, now, *names)
         if not names:
             return {}
         with named_faults(), self.file.readers.connect() as connection:
@@ -53,13 +66,19 @@ class RelationalLedger:
                     clocks.get(device, {}),
                     bool(wants),
                     most,
+                    frozenset(hubs.split()) if hubs else frozenset(),
                 )
-                for device, revoked, wants, most in connection.exec_driver_sql(_DEVICES + f"({marks})", names)
+                for device, revoked, wants, most, hubs in connection.exec_driver_sql(_DEVICES + f"({marks})", facts)
             }
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
-        """See the port."""
-        return self.file.writer.submit(lambda connection: journal.commit(connection, items, now))
+        """See the port; bytes of blobs are on disk before their rows are handed in."""
+        if not any(isinstance(item, Piece) for item in items):
+            return self.file.writer.submit(lambda connection: journal.commit(connection, items, now))
+        with named_faults(), self.file.readers.connect() as connection:
+            sorted_out = pieces.sort_out(connection, items)
+        pieces.write(self.file.blobs, sorted_out.kept)
+        return self.file.writer.submit(lambda connection: pieces.commit(connection, sorted_out, now))
 
     def overdue(self, before: Instant, limit: int) -> Sequence[Missing]:
         """See the port."""
@@ -109,13 +128,33 @@ class RelationalLedger:
 
     def told(self) -> int:
         """See the port."""
-        wanted = select(CURSOR.c.position).where(CURSOR.c.name == _TOLD)
-        with named_faults(), self.file.readers.connect() as connection:
-            return int(connection.execute(wanted).scalar() or 0)
+        return self._cursor(_TOLD)
 
     def note_told(self, position: int) -> None:
         """See the port."""
-        row = (_TOLD, position)
+        self._note(_TOLD, position)
+
+    def later(self, limit: int) -> Sequence[Later]:
+        """See the port."""
+        after = self._cursor(_TOLD_LATER)
+        with named_faults(), self.file.readers.connect() as connection:
+            rows = connection.exec_driver_sql(_LATER, (after, limit)).all()
+        return [
+            Later(p, d, hub, stream.hex(), seq, sha, reading.hex(), _OUTCOMES[state], reason and Reason(reason), at)
+            for p, d, hub, stream, seq, sha, reading, state, reason, at in rows
+        ]
+
+    def note_later(self, position: int) -> None:
+        """See the port."""
+        self._note(_TOLD_LATER, position)
+
+    def _cursor(self, name: str) -> int:
+        wanted = select(CURSOR.c.position).where(CURSOR.c.name == name)
+        with named_faults(), self.file.readers.connect() as connection:
+            return int(connection.execute(wanted).scalar() or 0)
+
+    def _note(self, name: str, position: int) -> None:
+        row = (name, position)
         self.file.writer.write(
             lambda connection: connection.exec_driver_sql("INSERT OR REPLACE INTO cursor VALUES (?, ?)", row)
         )

@@ -86,6 +86,12 @@ def recording_row(position: int, found: Recording) -> Row:
     return (*row, recording_hash(row))
 
 
+def recording_file_row(position: int, told: tuple[str, str, str, int], file: str, *, complete: bool) -> Row:
+    """The row of ``recording`` for samples in a waveform file; ``told``: sampling, unit, leads as JSON, length."""
+    row = (position, *told, int(complete), file, None)
+    return (*row, recording_hash(row))
+
+
 def recording_hash(row: Sequence[Any]) -> bytes:
     """The row hash of a row of ``recording`` without its last column: samples count by their own hash."""
     samples = row[7]

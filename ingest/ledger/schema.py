@@ -180,9 +180,11 @@ LIVE_PART = _table(
     _key("position", Int),
     _is("length", Int),
     _is("last", Int),
+    _is("header"),
     _is("samples", LargeBinary),
     keyed=True,
 )
+"""``header``: JSON of sampling, unit and leads with their scales, which has to be the same in all parts."""
 
 LATER = _table(
     "later",

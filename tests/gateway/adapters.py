@@ -18,7 +18,7 @@ from gateway.counts import Counts
 from gateway.memory import MemorySource
 from gateway.source import Taken
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.port import Answer, Confirmation, Item, Known, Ledger, Missing
+from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Ledger, Missing
 from ingest.model import Instant, Judged
 from tests.support.ledgers import NOW, Bench
 
@@ -88,11 +88,11 @@ class FaultyLedger:
         """See the port."""
         return self.inner.name
 
-    def known(self, devices: Collection[str]) -> Mapping[str, Known]:
+    def known(self, devices: Collection[str], now: Instant) -> Mapping[str, Known]:
         """See the port."""
         if self.fault and self.away:
             raise self.fault
-        return self.inner.known(devices)
+        return self.inner.known(devices, now)
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
         """See the port."""
@@ -139,6 +139,16 @@ class FaultyLedger:
     def note_told(self, position: int) -> None:
         """See the port."""
         self.inner.note_told(position)
+
+    def later(self, limit: int) -> Sequence[Later]:
+        """See the port."""
+        if self.fault and self.away:
+            raise self.fault
+        return self.inner.later(limit)
+
+    def note_later(self, position: int) -> None:
+        """See the port."""
+        self.inner.note_later(position)
 
     def close(self) -> None:
         """See the port."""

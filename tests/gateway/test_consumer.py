@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway import consumer as loop
+from gateway.rounds import Rounds
 from ingest.judge import judge
 from ingest.ledger.memory import MemoryLedger
 from ingest.ledger.relational import RelationalLedger
@@ -22,6 +23,7 @@ from ingest.model import Channel, DeviceStatus, Facts, Judged, RawMessage, TimeM
 from registry import devices
 from scripts.probes.brokers import until
 from tests.gateway.adapters import FULL, Desk
+from tests.support.contents import CAMERA, PHOTOGRAPH, part, parts, photograph
 from tests.support.ledgers import IMPLEMENTATIONS, NOW, STREAM, Bench, bench, body, reading
 
 DEVICE = "bp-0001"
@@ -470,3 +472,83 @@ def test_no_message_stops_the_loop(shared: Desk, messages: list[RawMessage]) -> 
     shared.work()
     assert len(shared.source.acked) - acked == len(messages)
     assert shared.count("surprises") == surprises
+
+
+# ---------------------------------------------------------------- contents that come apart, hubs
+
+
+def test_a_photograph_is_asked_for_part_by_part(desk: Desk) -> None:
+    """`pending` with what is missing, `kept` for each part, `pending` without a gap, then `stored` from the rounds."""
+    desk.bench.register(CAMERA)
+    desk.source.arrive(photograph().raw)
+    desk.work()
+    desk.source.arrive(*(piece.raw for piece in parts()))
+    desk.work()
+    desk.source.arrive(photograph().raw)
+    desk.work()
+    desk.bench.look()
+    rounds = Rounds(desk.source, desk.ledger, lambda: NOW)
+    assert (rounds.tell(), rounds.tell()) == (1, 0)
+    first, one, two, again, last = desk.receipts(CAMERA)
+    name = photograph().sha.hex()[:16]
+    assert (first["verdict"], first["missing"], first["sha"]) == ("pending", [[0, len(PHOTOGRAPH)]], name)
+    assert one == {"sha": parts()[0].sha.hex()[:16], "verdict": "kept", "blob": parts()[0].sha256, "offset": 0}
+    assert two["offset"] == 262_144
+    assert (again["verdict"], again["missing"], again["repeat"]) == ("pending", [], True)
+    assert last == {
+        "stream": STREAM, "seq": 0, "sha": name, "reading": first["reading"], "verdict": "stored",
+    }  # fmt: skip
+
+
+def test_a_content_that_is_refused_is_told_with_its_reason(desk: Desk) -> None:
+    """Reason, pointer and action, as in any quarantine."""
+    desk.bench.register(CAMERA)
+    desk.source.arrive(photograph().raw, parts()[0].raw, part(PHOTOGRAPH, 262_144, b"x" * 249_856))
+    desk.work()
+    desk.bench.look()
+    Rounds(desk.source, desk.ledger, lambda: NOW).tell()
+    told = desk.receipts(CAMERA)[-1]
+    assert (told["verdict"], told["reason"], told["action"]) == ("quarantined", "blob.hash_mismatch", "fix")
+
+
+def test_a_part_of_a_stranger_is_quarantined(desk: Desk) -> None:
+    """Who is not registered keeps nothing here."""
+    desk.source.arrive(parts()[0].raw)
+    desk.work()
+    (told,) = desk.receipts(CAMERA)
+    assert (told["verdict"], told["reason"]) == ("quarantined", "device.unknown")
+
+
+def test_a_hub_speaks_for_the_devices_it_serves(desk: Desk) -> None:
+    """Readings, parts and hellos through it are the device's own; the hub hears the answers, with the device's name."""
+    for each in ("hub-0001", CAMERA):
+        desk.bench.register(each)
+    desk.bench.serve("hub-0001", DEVICE)
+    desk.bench.serve("hub-0001", CAMERA)
+    through = [replace_hub(raw, "hub-0001") for raw in (sent(body(0)), photograph().raw, parts()[0].raw)]
+    desk.source.arrive(sent(HELLO, Channel.HELLO, hub="hub-0001"), *through)
+    desk.work()
+    (welcome,) = [answer for answer in desk.answers("hub-0001") if "command" in answer]
+    assert (welcome["command"], welcome["device"]) == ("welcome", DEVICE)
+    told = desk.receipts("hub-0001")
+    assert [(each["device"], each["verdict"]) for each in told] == [
+        (DEVICE, "stored"), (CAMERA, "pending"), (CAMERA, "kept"),
+    ]  # fmt: skip
+    desk.source.arrive(sent(body(0)))
+    desk.work()
+    (own,) = desk.receipts()
+    assert (own["verdict"], own["repeat"]) == ("stored", True)
+
+
+def test_a_hub_that_is_not_let_serve_a_device_takes_nothing_of_its(desk: Desk) -> None:
+    """Its message is set aside, and the device's own takes the key."""
+    desk.bench.register("hub-0001")
+    desk.source.arrive(sent(body(0), hub="hub-0001"), sent(body(0)))
+    desk.work()
+    assert [told["reason"] for told in desk.receipts("hub-0001")] == ["device.not_served"]
+    assert [told["verdict"] for told in desk.receipts()] == ["stored"]
+
+
+def replace_hub(raw: RawMessage, hub: str) -> RawMessage:
+    """The same message through a hub."""
+    return RawMessage(raw.device, raw.channel, raw.payload, raw.received_at, hub, place=raw.place)

@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import receipts
-from ingest.ledger.port import Confirmation, Kept
+from ingest.ledger.port import Confirmation, Kept, PieceKept
 from ingest.model import Channel, Judged, Key, Outcome, RawMessage, Verdict
 from ingest.reasons import REGISTRY, Reason
+from tests.support.contents import parts, photograph
 from tests.support.ledgers import NOW, STREAM, reading
 
 ITEM = reading(1234)
@@ -152,3 +153,21 @@ def test_any_receipt_fits_into_the_smallest_message(reason: Reason, pointer: str
     assert len(payload) <= receipts.MOST_BYTES
     named = json.loads(text)["pointer"]
     assert pointer == named or pointer.startswith(named + "/")
+
+
+def test_a_part_is_answered_by_its_hash_and_place() -> None:
+    """Kept, or refused with a reason and a time: never with a stream and seq (contract, section 8)."""
+    piece = parts()[1]
+    told = {"sha": piece.sha.hex()[:16], "verdict": "kept", "blob": piece.sha256, "offset": 262_144}
+    assert json.loads(receipts.part(piece, PieceKept())) == told
+    refused = json.loads(receipts.part(piece, PieceKept(refused=True)))
+    assert refused == told | {"verdict": "refused", "reason": Reason.BLOB_QUOTA, "retry_after_s": 60}
+
+
+def test_ranges_that_do_not_fit_are_told_another_time() -> None:
+    """However many holes a blob has, its receipt fits into the shortest message."""
+    item = photograph()
+    holes = tuple((at * 65_536, at * 65_536 + 1) for at in range(8000))
+    text = receipts.receipt(item, Kept(Outcome.PENDING, reading="0" * 32, missing=holes))
+    assert json.loads(text)["missing"][0] == [0, 1]
+    assert len(list(receipts.messages("3fa9c1d2", [text]))[0]) <= receipts.MOST_BYTES

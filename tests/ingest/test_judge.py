@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ingest.judge import against, check_sender, judge
-from ingest.model import Channel, Context, DeviceStatus, Facts, RawMessage, TimeMark
+from ingest.model import Blob, Channel, Context, DeviceStatus, Facts, Part, RawMessage, TimeMark
 from ingest.reasons import Reason, Rejected
 from ingest.wire import MAX_SEQ
 from tests.ingest.messages import (
@@ -369,20 +369,59 @@ def test_a_truncated_message_is_never_half_a_reading() -> None:
     assert {refused(body[:cut])[0] for cut in range(len(body))} == {Reason.JSON_MALFORMED}
 
 
-FILE = {"blob": {"sha256": "0" * 64, "bytes": 290078, "content_type": "application/dicom"}}
+PART: dict[str, Any] = {"recording": "0" * 32, "from_sample": 0, "last": False}
+FILE: dict[str, Any] = {"blob": {"sha256": "0" * 64, "bytes": 290078, "content_type": "application/dicom"}}
 
 
 @pytest.mark.parametrize(
     ("change", "at"),
     [
-        ({"recording": FILE}, "/recording/blob"),
-        ({"recording": {**RECORDING, **FILE}}, "/recording/blob"),
-        ({"part": {}}, "/part"),
+        ({"recording": {**RECORDING, **FILE}}, "/recording/sampling_hz"),
+        ({"recording": FILE, "part": PART}, "/part"),
+        ({"recording": {"blob": {**FILE["blob"], "name": "x.dcm"}}}, "/recording/blob/name"),
+        ({"part": {**PART, "of": 3}}, "/part/of"),
     ],
 )
-def test_recordings_in_files_and_live_parts_are_refused_by_name(change: dict[str, Any], at: str) -> None:
-    """Not taken yet: set aside, kept, and never read as a whole recording."""
+def test_a_recording_has_one_form(change: dict[str, Any], at: str) -> None:
+    """Samples in the message, a part of a live one, or a file: what belongs to another form is refused."""
     assert refused(ecg(**change)) == (Reason.SCHEMA_NOT_ALLOWED, at)
+
+
+def test_a_recording_in_a_file_is_pending() -> None:
+    """It is kept with what was said of its file, and nothing is known of its samples yet."""
+    found = judged(ecg(recording=FILE))
+    assert (found.verdict.outcome, found.verdict.reason) == ("pending", None)
+    assert found.reading is not None
+    assert found.reading.blob == Blob("0" * 64, 290078, "application/dicom")
+    assert found.reading.recording is None
+
+
+def test_a_live_part_is_a_reading_of_its_own() -> None:
+    """It is stored with its samples and its place; a fifth of a second is enough."""
+    found = judged(ecg(recording__leads={"I": samples(10)}, part=PART))
+    assert found.verdict.outcome == "stored"
+    assert found.reading is not None
+    assert found.reading.part == Part("0" * 32, 0, last=False)
+    assert found.reading.recording is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"recording__leads": {"I": samples(9)}, "part": PART}, Reason.ECG_LENGTH),
+        ({"recording__leads": {"I": samples(101)}, "part": PART}, Reason.ECG_LENGTH),
+        ({"recording": {"blob": {**FILE["blob"], "bytes": 512 * 1024**2 + 1}}}, Reason.BLOB_TOO_LARGE),
+        ({"recording": {"blob": {**FILE["blob"], "bytes": 2**60}}}, Reason.BLOB_TOO_LARGE),
+        ({"recording": {"blob": {**FILE["blob"], "content_type": "text/html"}}}, Reason.BLOB_CONTENT_TYPE),
+        ({"recording": {"blob": {**FILE["blob"], "sha256": "A" * 64}}}, Reason.SCHEMA_TYPE),
+        ({"recording": {"blob": {"sha256": "0" * 64, "bytes": 1}}}, Reason.SCHEMA_MISSING),
+        ({"part": {"recording": "0" * 32, "last": True}}, Reason.SCHEMA_MISSING),
+        ({"part": {**PART, "from_sample": -1}}, Reason.SCHEMA_TYPE),
+    ],
+)
+def test_files_and_live_parts_outside_the_contract_are_named(change: dict[str, Any], reason: Reason) -> None:
+    """Lengths, types and forms (C-ECG-3, C-ECG-5)."""
+    assert refused(ecg(**change))[0] == reason
 
 
 ECG_ORDER: list[tuple[dict[str, Any], Reason]] = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ingest.judge import against, judge
+from ingest.judge import against, judge, judge_part
 from ingest.model import Channel, DeviceStatus, Judged, RawMessage
 from ingest.reasons import REGISTRY, Action, Reason, Rejected, first
 from tests.ingest.messages import (
@@ -24,12 +25,34 @@ from tests.ingest.messages import (
     payload,
     samples,
 )
+from tests.support.contents import PHOTOGRAPH, part, photograph
 
 
 def _spelled(number: str) -> bytes:
     """The message with this spelling as its systolic value."""
     return json.dumps(laid(MESSAGE, values__systolic__value=4242)).replace("4242", number).encode()
 
+
+def _part(payload: bytes) -> Judged:
+    found = judge_part(part(PHOTOGRAPH, 0, payload), FACTS)
+    assert isinstance(found, Judged)
+    return found
+
+
+def _recording(**changes: object) -> bytes:
+    blob = {"sha256": "0" * 64, "bytes": 290078, "content_type": "application/dicom", **changes}
+    return ecg(recording={"blob": blob})
+
+
+RAISED_LATER = {
+    Reason.BLOB_QUOTA: "tests/gateway/test_receipts.py",
+    Reason.BLOB_HASH_MISMATCH: "tests/inspection/test_blobs_whole_way.py",
+    Reason.IMAGE_LATERALITY_CONFLICT: "tests/inspection/test_blobs_whole_way.py",
+    Reason.BLOB_UNDECODABLE: "tests/content/test_ecg_files.py",
+    Reason.IMAGE_UNDECODABLE: "tests/content/test_image.py",
+    Reason.IMAGE_TOO_LARGE: "tests/content/test_image.py",
+}
+"""What only the second judgement finds, once a content has come, and the tests that bring it about."""
 
 RAISED: dict[Reason, Judged] = {
     Reason.MQTT_TOPIC: judge(RawMessage("", Channel.UNKNOWN, payload(), NOW), FACTS),
@@ -56,6 +79,10 @@ RAISED: dict[Reason, Judged] = {
     Reason.ECG_LEADS: judged(ecg(recording__leads={})),
     Reason.ECG_LENGTH: judged(ecg(recording__leads={"I": samples(49)})),
     Reason.ECG_SAMPLING: judged(ecg(recording__sampling_hz=49)),
+    Reason.BLOB_PART: _part(b""),
+    Reason.BLOB_CONTENT_TYPE: judged(_recording(content_type="image/jpeg")),
+    Reason.BLOB_TOO_LARGE: judged(_recording(bytes=0)),
+    Reason.IMAGE_LATERALITY_MISSING: photograph(eye=None),
     Reason.TIME_FORMAT: judged(payload(taken_at="2026-11-21T08:30:00")),
     Reason.TIME_FUTURE: judged(payload(taken_at="2026-11-21T08:37:00+04:00")),
     Reason.TIME_UNSET_CLOCK: judged(payload(taken_at="1970-01-01T00:00:12Z")),
@@ -66,16 +93,19 @@ RAISED: dict[Reason, Judged] = {
 
 def test_every_listed_reason_is_raised() -> None:
     """A reason that no message can bring about does not stay in the registry."""
-    assert set(RAISED) == set(Reason) == set(REGISTRY)
+    assert set(RAISED) | set(RAISED_LATER) == set(Reason) == set(REGISTRY)
+    assert not set(RAISED) & set(RAISED_LATER)
+    for reason, where in RAISED_LATER.items():
+        assert f"Reason.{reason.name}" in Path(where).read_text("utf-8")
 
 
-@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("reason", RAISED)
 def test_a_message_is_set_aside_for_the_reason_it_shows(reason: Reason) -> None:
     """Each message above is refused for its own reason, keeps its bytes, and makes no reading."""
     shown = RAISED[reason]
     assert (shown.verdict.outcome, shown.verdict.reason) == ("quarantined", reason)
     assert shown.reading is None
-    assert shown.raw.payload or reason is Reason.JSON_MALFORMED
+    assert shown.raw.payload or reason in (Reason.JSON_MALFORMED, Reason.BLOB_PART)
 
 
 def test_the_messages_are_good_but_for_their_fault() -> None:
@@ -86,7 +116,7 @@ def test_the_messages_are_good_but_for_their_fault() -> None:
 
 
 # The contract's section 13: mqtt, then the order that it gives.
-FAMILIES = ("mqtt", "json", "schema", "device", "number", "unit", "value", "ecg", "time", "key")
+FAMILIES = ("mqtt", "json", "schema", "device", "number", "unit", "value", "ecg", "blob", "image", "time", "key")
 
 
 def test_reasons_stand_in_the_order_of_the_contract() -> None:
@@ -117,6 +147,7 @@ def test_a_device_is_told_to_mend_only_what_it_can() -> None:
         Reason.DEVICE_UNKNOWN,
         Reason.DEVICE_REVOKED,
         Reason.DEVICE_NOT_SERVED,
+        Reason.BLOB_QUOTA,
         Reason.TIME_TOO_OLD,
     }
 

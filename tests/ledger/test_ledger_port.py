@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ingest.judge import judge
-from ingest.ledger.port import Answer, Item, Kept, State, Told, Welcomed
+from ingest.ledger.port import Answer, Item, Kept, PieceKept, State, Told, Welcomed
 from ingest.model import Channel, ClockFacts, DeviceStatus, Outcome, RawMessage
 from ingest.reasons import Reason
+from tests.support.contents import CAMERA, PHOTOGRAPH, kept_part, live, part, parts, photograph
 from tests.support.ledgers import FACTS, NOW, STREAM, Bench, body, judged, reading
 
 DEVICE = "bp-0001"
@@ -152,7 +153,7 @@ def test_facts_are_known_afterwards(bench: Bench) -> None:
     bench.register(DEVICE)
     commit(bench, hello(0, epoch=7, synced=False, wants_record=True, max_down_bytes=2048))
     commit(bench, State(DEVICE, NOW, epoch=7, offset=-5, uncertainty=2))
-    found = bench.ledger.known({DEVICE, "bp-0002"})
+    found = bench.ledger.known({DEVICE, "bp-0002"}, NOW)
     assert set(found) == {DEVICE}
     known = found[DEVICE]
     assert (known.status, known.wants_record, known.max_down_bytes) == (DeviceStatus.ACTIVE, True, 2048)
@@ -207,3 +208,59 @@ def test_what_was_confirmed_before_the_first_hello_is_told_after_it(bench: Bench
     assert [each.device for each in told] == ["bp-0002"]
     commit(bench, hello(1, wants_record=True))
     assert [each.device for each in bench.ledger.confirmations(told[-1].position, 10)] == [DEVICE]
+
+
+# ---------------------------------------------------------------- contents that come apart
+
+
+def test_a_reading_with_a_blob_is_pending_until_it_was_looked_at(bench: Bench) -> None:
+    """What is missing grows less with each part; then a verdict comes later, and repeats say it."""
+    bench.register(CAMERA)
+    first = kept(bench, photograph())
+    assert (first.outcome, first.missing, first.repeat) == (Outcome.PENDING, ((0, len(PHOTOGRAPH)),), False)
+    one, two = parts()
+    assert commit(bench, two) == [PieceKept()]
+    again = kept(bench, photograph())
+    assert (again.outcome, again.missing, again.repeat) == (Outcome.PENDING, ((0, two.start),), True)
+    assert bench.ledger.later(10) == []
+    commit(bench, one)
+    bench.look()
+    (told,) = bench.ledger.later(10)
+    assert (told.position, told.device, told.outcome, told.reading) == (1, CAMERA, Outcome.STORED, first.reading)
+    bench.ledger.note_later(told.position)
+    assert bench.ledger.later(10) == []
+    assert (kept(bench, photograph()).outcome, kept(bench, photograph()).missing) == (Outcome.STORED, None)
+
+
+def test_a_blob_of_another_hash_is_refused_later(bench: Bench) -> None:
+    """Its reading is quarantined under that name, and its parts begin anew."""
+    bench.register(CAMERA)
+    commit(bench, photograph(), parts()[0], kept_part(part(PHOTOGRAPH, 262_144, b"x" * 249_856)))
+    bench.look()
+    assert [told.reason for told in bench.ledger.later(10)] == [Reason.BLOB_HASH_MISMATCH]
+    again = kept(bench, photograph())
+    assert (again.outcome, again.reason) == (Outcome.QUARANTINED, Reason.BLOB_HASH_MISMATCH)
+
+
+def test_a_part_past_the_end_of_its_blob_is_quarantined(bench: Bench) -> None:
+    """The length is what the reading said."""
+    bench.register(CAMERA)
+    kept(bench, photograph())
+    (answer,) = commit(bench, kept_part(part(PHOTOGRAPH, 262_144, b"x" * 249_857)))
+    assert isinstance(answer, Kept)
+    assert (answer.outcome, answer.reason, answer.reading) == (Outcome.QUARANTINED, Reason.BLOB_PART, None)
+
+
+def test_parts_of_a_device_are_no_part_of_another_s(bench: Bench) -> None:
+    """The same blob of two devices is sent twice."""
+    bench.register(CAMERA)
+    commit(bench, photograph(), *parts())
+    bench.look()
+    assert kept(bench, photograph(device="retino-0002")).missing == ((0, len(PHOTOGRAPH)),)
+    assert commit(bench, *parts()) == [PieceKept(), PieceKept()]
+
+
+def test_a_live_part_is_stored(bench: Bench) -> None:
+    """Each by itself, whatever becomes of the recording."""
+    assert kept(bench, live(0, 0, range(100))).outcome is Outcome.STORED
+    assert kept(bench, live(0, 0, range(100))).repeat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ingest.content.found import Found, Picture
+from ingest.inspection.inspector import Inspector
 from ingest.judge import judge
 from ingest.ledger.files import LedgerFile, open_ledger
 from ingest.ledger.memory import MemoryLedger
 from ingest.ledger.port import Ledger
 from ingest.ledger.relational import RelationalLedger
-from ingest.ledger.schema import CONFIRMED, DEVICE, KEY
+from ingest.ledger.schema import CONFIRMED, DEVICE, KEY, SERVES
 from ingest.model import Channel, ClockFacts, DeviceStatus, Facts, Judged, Key, RawMessage
 
 NOW = 1_795_000_000_000_000
@@ -28,11 +30,13 @@ IMPLEMENTATIONS = ("relational", "memory")
 
 @dataclass(frozen=True)
 class Bench:
-    """A ledger under test, with the two things that others do to it."""
+    """A ledger under test, with what others do to it: registry, delivery, inspector."""
 
     ledger: Ledger
     register: Callable[[str], None]
     confirm: Callable[[Key], None]
+    look: Callable[[], object]
+    serve: Callable[[str, str], None]
 
 
 @contextmanager
@@ -40,10 +44,22 @@ def bench(kind: str, folder: Path) -> Iterator[Bench]:
     """A ledger of one of ``IMPLEMENTATIONS``."""
     if kind == "memory":
         memory = MemoryLedger()
-        yield Bench(memory, lambda device: memory.statuses.update({device: DeviceStatus.ACTIVE}), memory.confirm)
+        yield Bench(
+            memory,
+            lambda device: memory.statuses.update({device: DeviceStatus.ACTIVE}),
+            memory.confirm,
+            memory.contents.look,
+            lambda hub, device: memory.served.setdefault(device, set()).add(hub),
+        )
         return
     with open_ledger(folder / "ledger.sqlite") as file:
-        yield Bench(RelationalLedger(file), lambda device: register(file, device), lambda key: confirm(file, key))
+        yield Bench(
+            RelationalLedger(file),
+            lambda device: register(file, device),
+            lambda key: confirm(file, key),
+            Inspector(file, Looks(), lambda: NOW).step,
+            lambda hub, device: serve(file, hub, device),
+        )
 
 
 def body(seq: int = 0, systolic: object = 128, **more: object) -> dict[str, Any]:
@@ -81,6 +97,29 @@ def register(file: LedgerFile, device: str) -> None:
     """Put a device into the registry's table."""
     row = {"device": device, "simulated": 1, "secret_hash": "-", "added_at": NOW}
     file.writer.write(lambda connection: connection.execute(DEVICE.insert().values(**row)))
+
+
+def serve(file: LedgerFile, hub: str, device: str) -> None:
+    """Let a hub speak for a device from the beginning of time on."""
+    row = {"serves": f"{hub}-{device}", "hub": hub, "device": device, "start": 0, "made_at": NOW}
+    file.writer.write(lambda connection: connection.execute(SERVES.insert().values(**row)))
+
+
+class Looks:
+    """Looks into nothing: answers as told, or with a picture of one pixel; remembers what it was shown."""
+
+    def __init__(self, answers: Sequence[Found | Exception] = ()) -> None:
+        self._answers: Iterator[Found | Exception] = iter(answers)
+        self.shown: list[bytes] = []
+
+    def look(self, path: Path, content_type: str, kind: str, out: Path) -> Found:
+        """See ``ingest.inspection.inspector.Look``."""
+        del content_type, kind, out
+        self.shown.append(path.read_bytes())
+        answer = next(self._answers, Found(picture=Picture(1, 1, 8)))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 def confirm(file: LedgerFile, key: Key) -> None:

@@ -291,6 +291,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.Column("position", INT, autoincrement=False, nullable=False),
         sa.Column("length", INT, nullable=False),
         sa.Column("last", INT, nullable=False),
+        sa.Column("header", sa.Text(), nullable=False),
         sa.Column("samples", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("device", "recording", "from_sample", "position", name=op.f("pk_live_part")),
         sqlite_with_rowid=False,

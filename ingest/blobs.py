@@ -1,0 +1,212 @@
+"""Large contents as files, named by their SHA-256: whole ones, and those whose parts are still coming.
+
+Comes in: parts of a blob, files that were made from one. Goes out: paths and bytes; all of it is on stable storage when
+a call returns. Refuses to know: readings, who may claim what, the ledger's rows. A file that no row names is an orphan:
+rows are written after files, never before.
+
+    {folder}/whole/9f/9fb0...      finished; never changed again
+    {folder}/parts/{device}/9fb0...  being put together, per device: nobody can spoil what another one sends
+    {folder}/scratch/              where the limited child writes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+_CHUNK = 1 << 20
+_sha256 = re.compile(r"[0-9a-f]{64}").fullmatch
+
+
+class BlobMissing(Exception):  # noqa: N818 - it names what was found, and is caught by that name
+    """A blob that a row names is not there, or is no longer what its name says."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(
+            f"The file of blob {sha256[:16]} is missing or altered. Nothing else is touched. "
+            "Bring it back from the backup, then run `constantes ledger verify`."
+        )
+        self.sha256 = sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bytes [start, end) of a blob; ``data`` is what stands there."""
+
+    device: str
+    sha256: str
+    start: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.start + len(self.data)
+
+
+class Blobs:
+    """One folder of contents. Safe for several threads and processes, as long as one at a time assembles a blob."""
+
+    def __init__(self, folder: Path) -> None:
+        self._whole, self._parts, self._scratch = (folder / name for name in ("whole", "parts", "scratch"))
+        for each in (self._whole, self._parts, self._scratch):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    # ------------------------------------------------------------ whole ones
+
+    def path(self, sha256: str) -> Path:
+        """Where a finished blob lies, whether or not it is there."""
+        return self._whole / _name(sha256)[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Whether the finished blob is there."""
+        return self.path(sha256).is_file()
+
+    def read(self, sha256: str) -> bytes:
+        """All of a blob, its hash checked; raises BlobMissing."""
+        try:
+            content = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise BlobMissing(sha256) from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise BlobMissing(sha256)
+        return content
+
+    def names(self) -> Iterator[str]:
+        """The hashes of all finished blobs."""
+        for each in self._whole.glob("??/*"):
+            if _sha256(each.name):
+                yield each.name
+
+    def adopt(self, file: Path) -> str:
+        """Take over a finished file of the scratch folder; returns its hash. Harmless when it is there already."""
+        sha256 = digest(file)
+        self._place(file, sha256)
+        return sha256
+
+    # ------------------------------------------------------------ parts
+
+    def keep(self, ranges: Sequence[Range]) -> None:
+        """Write parts; what stood in their place begins anew (C-BLB-4). Raises OSError: then none may be answered."""
+        by_file: dict[Path, list[Range]] = {}
+        for each in ranges:
+            by_file.setdefault(self._assembling(each.device, each.sha256), []).append(each)
+        for file, found in by_file.items():
+            is_new = not file.exists()
+            if is_new:
+                file.parent.mkdir(exist_ok=True, mode=0o700)
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                for each in found:
+                    _write(handle, each.data, each.start)
+                os.fdatasync(handle)
+            finally:
+                os.close(handle)
+            if is_new:
+                for folder in (file.parent, self._parts):
+                    _sync(folder)
+
+    def is_assembling(self, device: str, sha256: str) -> bool:
+        """Whether parts of the blob are here."""
+        return self._assembling(device, sha256).exists()
+
+    def finish(self, device: str, sha256: str, size: int) -> bool:
+        """Make a blob whole whose parts are all kept; False when they have another hash. Harmless when done already."""
+        file = self._assembling(device, sha256)
+        if not file.exists():
+            return self.has(sha256)
+        os.truncate(file, size)
+        if digest(file) != sha256:
+            return False
+        self._place(file, sha256)
+        return True
+
+    def drop(self, device: str, sha256: str) -> None:
+        """Forget the parts of a blob."""
+        file = self._assembling(device, sha256)
+        file.unlink(missing_ok=True)
+        with suppress(OSError):  # others are still being put together
+            file.parent.rmdir()
+
+    def assembling(self) -> Iterator[tuple[str, str, float]]:
+        """Device, hash and time of the latest part of everything that is being put together."""
+        for file in self._parts.glob("*/*"):
+            with suppress(FileNotFoundError):
+                yield file.parent.name, file.name, file.stat().st_mtime
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder for as long as the block runs."""
+        folder = Path(mkdtemp(dir=self._scratch))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _assembling(self, device: str, sha256: str) -> Path:
+        if not device or "/" in device or device.startswith("."):
+            raise ValueError("not a device id")
+        return self._parts / device / _name(sha256)
+
+    def _place(self, file: Path, sha256: str) -> None:
+        goal = self.path(sha256)
+        if not goal.parent.is_dir():
+            goal.parent.mkdir(exist_ok=True, mode=0o700)
+            _sync(self._whole)
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        file.replace(goal)
+        _sync(goal.parent)
+
+
+def digest(file: Path) -> str:
+    """Hex SHA-256 of a file, in bounded memory."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def missing(kept: Sequence[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """The ranges [from, to) of a blob of ``size`` bytes that none of ``kept`` covers, in order."""
+    found, at = [], 0
+    for start, end in sorted(kept):
+        if start > at:
+            found.append((at, start))
+        at = max(at, end)
+    if at < size:
+        found.append((at, size))
+    return [(start, min(end, size)) for start, end in found if start < size]
+
+
+def _name(sha256: str) -> str:
+    """A hash as file name; a name from outside is never used as a path."""
+    if not _sha256(sha256):
+        raise ValueError("not a SHA-256")
+    return sha256
+
+
+def _write(handle: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(handle, view, at)
+        view, at = view[written:], at + written
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
