@@ -2,25 +2,25 @@
 
 A folder below `<kind>/` is a case. `message.json` holds the bytes a device sent; `facts.json` what was known beside it
 (a case's members are laid over those of its kind). `measurements.json` is what judging makes of it, or
-`rejection.json` why it was set aside. `observations.json` is what mapping makes of the judged reading, `device.json`
-and `patient.json`, where they are there, what it makes of the facts. Digits and the order of members count.
+`rejection.json` why it was set aside. `observations.json` holds the Observations that mapping makes of the judged
+reading, `others.json`, where it is there, all else it makes of it; `device.json` and `patient.json`, where they are
+there, what it makes of the facts. Digits and the order of members count.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fhir_export.mapping import device_resource, observations, patient_resource
+from fhir_export.mapping import device_resource, patient_resource, resources
 from fhir_export.model import Deployment, Resource, encode
 from fhir_export.profiles import MESURES, PHD_DEVICE
 from fhir_export.structure import validated
 from ingest.clock import parse, utc_text
 from ingest.judge import judge
-from ingest.metrics import METRICS
 from ingest.model import (
     Channel,
     ClockFacts,
@@ -78,8 +78,9 @@ class Case:
 
     @property
     def made(self) -> tuple[Resource, ...]:
-        """The Observations of the reading; none when it was set aside."""
-        if (reading := self.judged.reading) is None:
+        """All that the reading becomes; nothing when it was set aside."""
+        judged = self.judged
+        if (reading := judged.reading) is None:
             return ()
         attributed = Attributed(
             reading=reading,
@@ -87,8 +88,19 @@ class Case:
             patient=self.patient.patient,
             device=self.device,
             attribution=self.facts.get("attribution", 1),
+            sha=judged.sha,
         )
-        return observations(attributed, DEPLOYMENT)
+        return resources(attributed, DEPLOYMENT)
+
+    @property
+    def observations(self) -> tuple[Resource, ...]:
+        """The Observations among what is made."""
+        return tuple(resource for resource in self.made if resource.type == "Observation")
+
+    @property
+    def vital_signs(self) -> tuple[Resource, ...]:
+        """The Observations that claim a profile of vital signs."""
+        return tuple(resource for resource in self.observations if "profile" in resource.body["meta"])
 
     def has(self, name: str) -> bool:
         """True when the folder holds this file."""
@@ -140,6 +152,11 @@ def _leaves(node: object, at: str) -> Iterator[str]:
             yield f"{at} {json.dumps(leaf, ensure_ascii=False)}"
 
 
+def array(made: Iterable[Resource]) -> bytes:
+    """Give resources as one JSON array, each in the bytes that leave."""
+    return b"[" + b",".join(encode(resource) for resource in made) + b"]"
+
+
 def judgement(reading: Reading) -> dict[str, Any]:
     """What `measurements.json` holds: digits as text; of a recording all but the samples."""
     document: dict[str, Any] = {
@@ -175,7 +192,7 @@ def test_a_message_is_judged_as_its_folder_says(case: Case) -> None:
     """A message gives the measurements of its folder with their digits, or the reason and pointer of it."""
     judged = case.judged
     if judged.reading is not None:
-        assert judged.verdict.outcome is Outcome.STORED
+        assert judged.verdict.outcome is (Outcome.STORED if judged.reading.blob is None else Outcome.PENDING)
         assert lines(json.dumps(judgement(judged.reading))) == lines(case.text("measurements.json"))
         assert not case.has("rejection.json")
     else:
@@ -184,11 +201,16 @@ def test_a_message_is_judged_as_its_folder_says(case: Case) -> None:
         assert not case.has("measurements.json")
 
 
-def test_a_reading_becomes_the_observations_of_its_folder(case: Case) -> None:
-    """The Observations are those of the folder, in order, digit for digit; a message set aside makes none."""
-    made = b"[" + b",".join(encode(resource) for resource in case.made) + b"]"
-    assert lines(made) == lines(case.text("observations.json") if case.has("observations.json") else "[]")
+def test_a_reading_becomes_the_resources_of_its_folder(case: Case) -> None:
+    """The Observations are those of the folder, in order, digit for digit; a message set aside makes nothing."""
+    observations = case.observations
+    assert lines(array(observations)) == lines(
+        case.text("observations.json") if case.has("observations.json") else "[]"
+    )
     assert case.has("observations.json") == case.has("measurements.json")
+    if case.has("others.json"):
+        others = [resource for resource in case.made if resource not in observations]
+        assert lines(array(others)) == lines(case.text("others.json"))
 
 
 def test_device_and_patient_become_those_of_the_folder(case: Case) -> None:
@@ -201,13 +223,14 @@ def test_device_and_patient_become_those_of_the_folder(case: Case) -> None:
 
 
 def test_what_is_made_is_fhir_and_names_itself(case: Case) -> None:
-    """Each Observation fits FHIR's own model, its ids fit FHIR's 64 characters and none is made twice."""
+    """Each resource fits FHIR's own model, its ids fit FHIR's 64 characters and none is made twice."""
     made = case.made
-    assert len({resource.id for resource in made}) == len(made)
+    assert len({(resource.type, resource.id) for resource in made}) == len(made)
     for resource in made:
         assert validated(resource) is resource
         assert len(resource.id) <= 64
         assert (resource.body["resourceType"], resource.body["id"]) == (resource.type, resource.id)
+    for resource in case.observations:
         assert [number["value"] for number in resource.body["identifier"]] == [resource.id]
 
 
@@ -218,29 +241,38 @@ def test_a_mesures_profile_is_claimed_with_a_phd_device_only(case: Case) -> None
     """An Observation claims Mesures de santé only when its device is the PhdDevice that this profile asks for."""
     device = device_resource(case.device, DEPLOYMENT)
     phd = device.body["meta"].get("profile") == [PHD_DEVICE]
-    for resource in case.made:
+    for resource in case.observations:
         assert resource.body["device"] == {"reference": device.reference}
         claims = resource.body["meta"].get("profile", ())
         assert all(phd == claim.startswith(MESURES) for claim in claims)
         assert not any("|" in claim for claim in claims)
 
 
-def test_observations_of_a_reading_point_to_patient_and_device_only(case: Case) -> None:
-    """No vital sign is derived from a tracing and nothing points back: subject and device are all references."""
-    for resource in case.made:
+def test_vital_signs_point_to_patient_and_device_only(case: Case) -> None:
+    """No vital sign is derived from a tracing: subject, device and a corrected clock are all it points to."""
+    for resource in case.vital_signs:
         references = [line for line in lines(encode(resource)) if '/reference "' in line]
-        assert [line.split(" ")[0] for line in references] == ["/subject/reference", "/device/reference"]
+        others = [line for line in references if not line.startswith(("/subject/", "/device/"))]
+        assert all(line.endswith('-clock"') or "-clock-" in line for line in others)
         assert not {"derivedFrom", "hasMember", "partOf", "basedOn"} & resource.body.keys()
 
 
-def test_values_stand_in_the_unit_of_their_metric(case: Case) -> None:
-    """A vital sign's value has a metric's own UCUM unit; another unit stands only in its translation."""
-    units = {metric.unit for metric in METRICS.values()}
-    for resource in case.made:
-        values = [resource.body, *resource.body.get("component", ())]
-        found = [value["valueQuantity"] for value in values if "valueQuantity" in value]
-        assert {value["code"] for value in found} <= units
-        assert {value["system"] for value in found} <= {"http://unitsofmeasure.org"}
+UNITS = {
+    "8480-6": "mm[Hg]", "8462-4": "mm[Hg]", "8478-0": "mm[Hg]", "8867-4": "/min", "2708-6": "%", "8310-5": "Cel",
+    "29463-7": "kg", "8302-2": "cm", "2345-7": "mg/dL", "99504-3": "mg/dL", "9279-1": "/min", "20150-9": "L",
+    "19868-9": "L", "19935-6": "L/min", "4548-4": "%", "8625-6": "ms", "8633-0": "ms", "8634-8": "ms", "8636-3": "ms",
+}  # fmt: skip
+"""The one UCUM unit of each LOINC code: what is compared over years stands in one unit."""
+
+
+def test_values_stand_in_the_unit_of_their_code(case: Case) -> None:
+    """A value has the unit of its code, so glucose never leaves in mmol/L; another one stands only in an extension."""
+    for resource in case.observations:
+        for part in (resource.body, *resource.body.get("component", ())):
+            if "valueQuantity" in part:
+                value = part["valueQuantity"]
+                assert value["code"] == UNITS[part["code"]["coding"][0]["code"]]
+                assert value["system"] == "http://unitsofmeasure.org"
 
 
 def test_simulated_devices_are_marked_and_others_are_not(case: Case) -> None:
@@ -253,7 +285,7 @@ def test_no_identity_and_no_finding_is_written(case: Case) -> None:
     """An Observation holds no name or number of the patient, no interpretation and no range."""
     person = case.patient
     secrets = [person.family, person.birth_date, *person.given, *(n.value for n in person.identifiers)]
-    for resource in case.made:
+    for resource in case.observations:
         text = encode(resource).decode()
         assert not [secret for secret in secrets if secret in text]
         assert not {"interpretation", "referenceRange", "text"} & resource.body.keys()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import base64
+import importlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import kinds as package
 from ingest.kinds import KINDS
 from ingest.kinds.ecg import INLINE_BASE64, LEADS
+from ingest.kinds.kind import Kind
 from ingest.metrics import METRICS
 from ingest.model import Lead
 from ingest.reasons import Reason
@@ -18,6 +25,7 @@ from ingest.wire import Circumstances
 from tests.ingest.messages import ABSENT, RECORDING, ecg, judged, payload, refused, samples
 
 STORED = (None, None)
+HERE = Path(package.__path__[0])
 
 
 def _pressures(systolic: object, diastolic: object, mean: object = None, unit: str = "mm[Hg]") -> bytes:
@@ -67,7 +75,106 @@ def test_a_kind_names_its_values_metrics_and_context_consistently() -> None:
         assert set(kind.metrics) == set(kind.values.model_fields)
         assert all(METRICS[metric.name] is metric for metric in kind.metrics.values())
         assert kind.context <= set(Circumstances.model_fields)
-        assert (kind.form is None) == (kind.recording is None)
+
+
+def test_each_file_of_the_package_that_has_a_kind_is_named_for_it() -> None:
+    """KINDS holds what the folder holds: `body_weight.py` defines the kind of that name."""
+    files = {file.stem for file in HERE.glob("*.py") if "\nKIND = Kind(" in file.read_text("utf-8")}
+    assert files == set(KINDS)
+    assert list(KINDS) == sorted(KINDS)
+
+
+DROPPED = '''
+"""Grip strength by a dynamometer."""
+
+from decimal import Decimal
+
+from ingest.kinds.kind import Kind, Sent, Values
+from ingest.metrics import Metric
+
+
+class Grip(Values):
+    """One force."""
+
+    force: Sent
+
+
+FORCE = Metric("grip_force", "kg", (Decimal(1), Decimal(100)))
+KIND = Kind(name="grip_strength", values=Grip, metrics={"force": FORCE})
+'''
+
+
+@pytest.fixture
+def dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a copy of the package of kinds, importable as `dropped_kinds`."""
+    folder = tmp_path / "dropped_kinds"
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == folder.name]:
+        del sys.modules[name]
+
+
+def test_a_file_dropped_into_the_package_is_a_kind(dropped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but the file is needed: it is found, and its messages are judged by its own rules."""
+    dropped.joinpath("grip_strength.py").write_text(DROPPED, "utf-8")
+    kinds: dict[str, Kind] = importlib.import_module(dropped.name).KINDS
+    assert list(kinds) == sorted([*KINDS, "grip_strength"])
+    monkeypatch.setitem(KINDS, "grip_strength", kinds["grip_strength"])
+    body = payload(kind="grip_strength", values={"force": {"value": 31.50, "unit": "kg"}}, context=ABSENT)
+    assert refused(body) == STORED
+    body = payload(kind="grip_strength", values={"force": {"value": 101, "unit": "kg"}}, context=ABSENT)
+    assert refused(body) == (Reason.VALUE_IMPOSSIBLE, "/values/force/value")
+
+
+def test_two_files_cannot_define_one_kind(dropped: Path) -> None:
+    """Which of them judged would depend on the alphabet, so the package does not load."""
+    dropped.joinpath("scales.py").write_text(DROPPED.replace("grip_strength", "body_weight"), "utf-8")
+    with pytest.raises(ValueError, match="body_weight"):
+        importlib.import_module(dropped.name)
+
+
+@pytest.mark.parametrize(
+    ("fev1", "fvc", "at"),
+    [(3.80, 3.80, None), (3.79, 3.80, None), (3.81, 3.80, "/values/fev1"), (3.8000001, 3.8, "/values/fev1")],
+)
+def test_the_first_second_is_part_of_the_whole(fev1: float, fvc: float, at: str | None) -> None:
+    """FEV1 is at most FVC."""
+    values = {"fev1": {"value": fev1, "unit": "L"}, "fvc": {"value": fvc, "unit": "L"}}
+    body = payload(kind="spirometry", values=values, context=ABSENT)
+    assert refused(body) == (Reason.VALUE_INCONSISTENT if at else None, at)
+
+
+# Device contract, section 4, read again: values (required ones starred), units, context words.
+CONTRACT: dict[str, tuple[dict[str, set[str]], set[str]]] = {
+    "blood_pressure": (
+        {"systolic*": {"mm[Hg]", "kPa"}, "diastolic*": {"mm[Hg]", "kPa"}, "mean": {"mm[Hg]", "kPa"}, "pulse": {"/min"}},
+        {"body_site", "position"},
+    ),
+    "pulse_oximetry": ({"saturation*": {"%"}, "pulse": {"/min"}}, {"body_site", "exertion"}),
+    "heart_rate": ({"rate*": {"/min"}}, {"exertion", "position"}),
+    "body_temperature": ({"temperature*": {"Cel", "[degF]"}}, {"body_site"}),
+    "body_weight": ({"weight*": {"kg", "g", "[lb_av]"}}, set()),
+    "body_height": ({"height*": {"cm", "m", "[in_i]"}}, set()),
+    "blood_glucose": ({"glucose*": {"mg/dL", "mmol/L"}}, {"sample", "moment"}),
+    "hba1c": ({"fraction*": {"%", "mmol/mol"}}, set()),
+    "respiratory_rate": ({"rate*": {"/min"}}, {"exertion"}),
+    "spirometry": ({"fev1*": {"L"}, "fvc*": {"L"}, "pef": {"L/min"}}, set()),
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_a_kind_takes_what_the_contract_lists(name: str) -> None:
+    """Values, which of them are required, units and context words are those of the contract's table."""
+    values, context = CONTRACT[name]
+    kind = KINDS[name]
+    fields = kind.values.model_fields
+    found = {
+        value + ("*" if fields[value].is_required() else ""): {metric.unit, *metric.conversions}
+        for value, metric in kind.metrics.items()
+    }
+    assert found == values
+    assert kind.context == context
 
 
 def test_an_ecg_keeps_its_samples_and_its_scale() -> None:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest import metrics
 from ingest.metrics import (
+    BLOOD_GLUCOSE,
+    BODY_HEIGHT,
+    BODY_TEMPERATURE,
+    BODY_WEIGHT,
     CUFF_PULSE,
     DIASTOLIC,
     ECG_QT,
     ECG_RATE,
+    FEV1,
+    FVC,
+    HBA1C,
+    HEART_RATE,
     MAX_LENGTH,
     MEAN_PRESSURE,
     METRICS,
+    OXIMETER_PULSE,
+    PEF,
+    RESPIRATORY_RATE,
+    SATURATION,
     SYSTOLIC,
     Conversion,
     Metric,
@@ -43,10 +58,27 @@ ROWS = [
     (DIASTOLIC, "mm[Hg]", "20", "200", "40", "120"),
     (MEAN_PRESSURE, "mm[Hg]", "30", "250", None, None),
     (CUFF_PULSE, "/min", "20", "300", "40", "140"),
+    (SATURATION, "%", "30", "100", "88", "100"),
+    (OXIMETER_PULSE, "/min", "20", "300", "40", "140"),
+    (HEART_RATE, "/min", "20", "300", "40", "140"),
+    (BODY_TEMPERATURE, "Cel", "25", "45", "35", "40"),
+    (BODY_TEMPERATURE, "[degF]", "77", "113", "95", "104"),
+    (BODY_WEIGHT, "kg", "0.3", "400", "2", "200"),
+    (BODY_WEIGHT, "g", "300", "400000", "2000", "200000"),
+    (BODY_HEIGHT, "cm", "25", "272", "45", "210"),
+    (BODY_HEIGHT, "m", "0.25", "2.72", "0.45", "2.10"),
+    (BLOOD_GLUCOSE, "mg/dL", "10", "1000", "50", "300"),
+    (HBA1C, "%", "3", "20", "4", "10"),
+    (HBA1C, "mmol/mol", "9", "195", None, None),
+    (RESPIRATORY_RATE, "/min", "3", "80", "8", "30"),
+    (FEV1, "L", "0.1", "10", None, None),
+    (FVC, "L", "0.1", "10", None, None),
+    (PEF, "L/min", "20", "1200", None, None),
     (ECG_RATE, "/min", "0", "1000", None, None),
     (ECG_QT, "ms", "0", "10000", None, None),
 ]
 TINY = Decimal("0.0000000001")
+PAGE = Path(__file__).parents[2] / "docs/reference/conversions.md"
 
 
 @pytest.mark.parametrize(("metric", "unit", "low", "high", "usual_low", "usual_high"), ROWS)
@@ -62,8 +94,9 @@ def test_limits_are_inclusive(
         assert not _measured(metric, usual_low, unit).unusual
         assert not _measured(metric, usual_high, unit).unusual
         assert _measured(metric, str(Decimal(usual_low) - TINY), unit).unusual
-        assert _measured(metric, str(Decimal(usual_high) + TINY), unit).unusual
-    else:
+        above = str(Decimal(usual_high) + TINY)
+        assert usual_high == high or _measured(metric, above, unit).unusual
+    elif metric.usual is None:
         assert not _measured(metric, low, unit).unusual
 
 
@@ -83,6 +116,82 @@ KPA = [
 def test_kilopascals_become_whole_millimetres(kpa: str, mmhg: str) -> None:
     """The value as sent stays beside the one in the metric's unit."""
     assert _measured(SYSTOLIC, kpa, "kPa") == Measurement("systolic", kpa, "kPa", mmhg, mmhg in {"41", "299"})
+
+
+# Factors and rounding of each unit that is not the metric's own.
+CONVERTED = [
+    (BODY_TEMPERATURE, "98.6", "[degF]", "37.0"),
+    (BODY_TEMPERATURE, "98.33", "[degF]", "36.8"),  # 36.85, half to even
+    (BODY_TEMPERATURE, "98.51", "[degF]", "37.0"),  # 36.95, half to even
+    (BODY_TEMPERATURE, "100.4", "[degF]", "38.0"),
+    (BODY_WEIGHT, "3450", "g", "3.450"),
+    (BODY_WEIGHT, "3450.50", "g", "3.45050"),
+    (BODY_WEIGHT, "160", "[lb_av]", "72.57"),
+    (BODY_HEIGHT, "1.685", "m", "168.5"),
+    (BODY_HEIGHT, "1.70", "m", "170"),
+    (BODY_HEIGHT, "2", "m", "200"),
+    (BODY_HEIGHT, "1.6850", "m", "168.50"),
+    (BODY_HEIGHT, "66", "[in_i]", "167.6"),
+    (BODY_HEIGHT, "66.25", "[in_i]", "168.3"),  # 168.275
+    (BLOOD_GLUCOSE, "7.80", "mmol/L", "141"),  # 140.52168; 140.4 with a factor of 18
+    (BLOOD_GLUCOSE, "5.6", "mmol/L", "101"),
+    (HBA1C, "48", "mmol/mol", "6.5"),
+    (HBA1C, "53", "mmol/mol", "7.0"),
+    (HBA1C, "42", "mmol/mol", "6.0"),
+]
+
+
+@pytest.mark.parametrize(("metric", "value", "unit", "normal"), CONVERTED)
+def test_another_unit_is_converted_as_its_row_says(metric: Metric, value: str, unit: str, normal: str) -> None:
+    """A point that is shifted keeps the digits; any other factor rounds; what was sent stays beside it."""
+    found = _measured(metric, value, unit)
+    assert (found.value, found.unit, found.normal) == (value, unit, normal)
+
+
+def test_every_conversion_has_its_example() -> None:
+    """No unit is taken without a figure that says what becomes of it."""
+    rows = {(metric.name, unit) for metric in METRICS.values() for unit in metric.conversions}
+    pressures = {(name, "kPa") for name in ("systolic", "diastolic", "mean_pressure")}
+    assert rows - pressures == {(metric.name, unit) for metric, _, unit, _ in CONVERTED}
+
+
+def _row(metric: Metric, unit: str, conversion: Conversion, value: str) -> str:
+    add = f" {'-' if conversion.plus < 0 else '+'} {abs(conversion.plus)}" if conversion.plus else ""
+    steps = f"x {conversion.factor:f}{add}"
+    cells = [
+        f"`{metric.name}`",
+        f"`{unit}`",
+        f"`{metric.unit}`",
+        steps if conversion.by == 1 else f"({steps}) / {conversion.by}",
+        "digits kept" if conversion.places is None else str(conversion.places),
+        f"{value} becomes {metric.normal(Decimal(value), unit):f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_page_of_conversions_says_what_the_rows_do() -> None:
+    """Each conversion has its line in the reference, with its factor, its rounding and a true example."""
+    page = PAGE.read_text("utf-8").splitlines()
+    told = [line for line in page if line.startswith("| `")]
+    values = [line.split("|")[6].split(" becomes ")[0].strip() for line in told]
+    rows = [(m, u, c) for m in METRICS.values() for u, c in m.conversions.items()]
+    assert told == [_row(*row, value) for row, value in zip(rows, values, strict=True)]
+
+
+def test_a_unit_with_limits_of_its_own_is_held_against_those() -> None:
+    """9 mmol/mol is 2.97532 %, below what is possible in %, and the contract takes it; 195.1 it does not take."""
+    assert HBA1C.exact(Decimal(9), "mmol/mol") == Decimal("2.97532")
+    assert _refused(HBA1C, "9", "mmol/mol") is None
+    assert _refused(HBA1C, "2.97532", "%") == (Reason.VALUE_IMPOSSIBLE, "/value")
+    assert HBA1C.exact(Decimal("195.09"), "mmol/mol") < 20
+    assert _refused(HBA1C, "195.09", "mmol/mol") == (Reason.VALUE_IMPOSSIBLE, "/value")
+
+
+@given(st.decimals("77", "113", places=18))
+def test_a_temperature_is_rounded_once(fahrenheit: Decimal) -> None:
+    """A ninth has no end: cutting it at 28 digits never moves the tenth that it is rounded to."""
+    tenths = Fraction(fahrenheit - 32) * 50 / 9
+    assert Fraction(BODY_TEMPERATURE.normal(fahrenheit, "[degF]")) * 10 == round(tenths)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +273,8 @@ def test_the_same_unit_changes_no_digit(value: Decimal) -> None:
 
 def test_metrics_are_found_by_their_names() -> None:
     """The table's key is the row's own name, and no limit stands upside down."""
+    rows = [row for row in vars(metrics).values() if isinstance(row, Metric)]
+    assert list(METRICS.values()) == rows
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.possible
