@@ -58,7 +58,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one content told. ``eye`` and ``field`` are the contract's words, from DICOM tags only."""
+    """What one content told. ``eye`` and ``field`` are the contract's words, from DICOM tags only.
+
+    ``sha1`` is the hex SHA-1 of the content, which FHIR's ``Attachment.hash`` wants (R4, datatypes.html#attachment).
+    """
 
     wave: Wave | None = None
     picture: Picture | None = None
@@ -66,6 +69,7 @@ class Found:
     instance: Instance | None = None
     eye: str | None = None
     field: str | None = None
+    sha1: str | None = None
 
     def text(self) -> str:
         """Compact JSON."""
@@ -85,4 +89,5 @@ class Found:
             instance=None if told.get("instance") is None else Instance(**told["instance"]),
             eye=told.get("eye"),
             field=told.get("field"),
+            sha1=told.get("sha1"),
         )
