@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # loading it takes longer than `--help` may
 
 _TRACE = ("reading", "device", "stream", "seq", "kind", "stages")
 _BALANCE = ("received", "stored", "duplicate", "quarantined", "dismissed", "pending", "balanced")
-_READING_COLUMNS = ("reading", "device", "kind", "taken_at", "values", "patient", "waits")
+_READING_COLUMNS = ("reading", "device", "kind", "taken_at", "values", "verdict", "patient", "waits")
+_MESSAGE = ("id", "device", "hub", "received_at", "key", "state", "reason", "pointer", "bytes", "cut", "text")
 _QUARANTINE_COLUMNS = ("id", "device", "received_at", "reason", "pointer", "bytes")
 _GAP_COLUMNS = ("device", "stream", "first", "last", "first_seen", "asked_at")
 _DELIVERY_COLUMNS = ("destination", "resource", "state", "tries", "answer", "next_try")
@@ -77,7 +78,15 @@ def list_readings(
 
 def _values(item: dict[str, Any]) -> list[str]:
     measured = item["measurements"]
-    return [f"{m['metric']} {m['value']} {m['unit']}{'!' if m['unusual'] else ''}" for m in measured]
+    told = [f"{m['metric']} {m['value']} {m['unit']}{'!' if m['unusual'] else ''}" for m in measured]
+    if (recording := item["recording"]) is not None:
+        told.append(f"{len(recording['leads'])} leads {recording['seconds']:g} s")
+    if (image := item["image"]) is not None:
+        told.append(" ".join(filter(None, (image["eye"], image["field"]))) or "photograph")
+    if (blob := item["blob"]) is not None and blob["missing"]:
+        left = sum(end - start for start, end in blob["missing"])
+        told.append(f"{left} of {blob['bytes']} bytes missing")
+    return told
 
 
 @quarantine.command("list")
@@ -86,6 +95,24 @@ def list_quarantine(limit: Limit = 100, as_json: Json = False) -> None:
     with session() as (api, _):
         items = api.get("/quarantine", limit=limit)["items"]
     show_items(items, _QUARANTINE_COLUMNS, as_json=as_json, empty="The quarantine is empty.")
+
+
+@quarantine.command("show")
+def show_quarantined(
+    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="The id that `quarantine list` shows.")],
+    values: Annotated[
+        bool, typer.Option("--values", help="With what it says: values of a patient. Who saw them is noted.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """One of them: why, where, and the message with its values masked."""
+    with session() as (api, _):
+        found = api.get(f"/quarantine/{number}", values=values)
+    if as_json:
+        show(found, _MESSAGE, as_json=True)
+        return
+    show(found, _MESSAGE[:-1], as_json=False)
+    typer.echo(found["text"])
 
 
 @gaps.command("list")

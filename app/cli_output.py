@@ -46,14 +46,14 @@ def spoken(safe: str = "Nothing was done.") -> Iterator[None]:
 
 
 @contextmanager
-def session() -> Iterator[tuple[Api, Settings]]:
-    """The API of this installation, and its settings; faults are spoken."""
+def session(*, new: bool = False) -> Iterator[tuple[Api, Settings]]:
+    """The API of this installation, and its settings; faults are spoken. With ``new``, one is made if there is none."""
     with spoken():
         from app.client import connected
         from app.settings import load
 
         settings = load()
-        with connected(settings) as api:
+        with connected(settings, new=new) as api:
             yield api, settings
 
 

@@ -1,4 +1,4 @@
-"""Commands about who: device, patient, assign, client.
+"""Commands about who: device, hub, patient, assign, client.
 
 Comes in: words. Goes out: what the API answered. Refuses to know: rules.
 """
@@ -12,19 +12,23 @@ import typer
 from app.cli_output import Json, notice, session, show, show_items
 
 _CREDENTIALS = ("device", "username", "secret", "mqtt_url")
-_DEVICE_COLUMNS = ("device", "status", "site", "model", "simulated", "online", "hello_at")
+_DEVICE_COLUMNS = ("device", "status", "site", "model", "simulated", "presence", "via", "hello_at")
 _DEVICE_KEYS = (
     "device", "status", "site", "eui64", "method", "simulated", "manufacturer", "model", "serial", "firmware", "kinds",
-    "hello_at", "online",
+    "hello_at", "online", "presence", "via",
 )  # fmt: skip
 _PATIENT_COLUMNS = ("patient", "family", "given", "birth_date", "gender", "test")
 _ASSIGNMENT_COLUMNS = ("assignment", "device", "patient", "start", "end")
+_SERVICE_COLUMNS = ("hub", "device", "start", "end")
 _CLIENT_COLUMNS = ("client", "scopes", "sites", "added_at", "revoked_at")
 
 DeviceId = Annotated[str, typer.Argument(help="The device's id.")]
+From = Annotated[str | None, typer.Option("--from", help="RFC 3339 with an offset or Z; now when absent.")]
+To = Annotated[str | None, typer.Option("--to", help="The same; until further notice when absent.")]
 Time = Annotated[str | None, typer.Option(help="RFC 3339 with an offset or Z.")]
 
 device = typer.Typer(help="Registration and credentials of devices.", no_args_is_help=True)
+hub = typer.Typer(help="Which device speaks for which others.", no_args_is_help=True)
 patient = typer.Typer(help="The people whose readings are taken.", no_args_is_help=True)
 client = typer.Typer(help="Practice software that may pull.", no_args_is_help=True)
 
@@ -32,6 +36,7 @@ client = typer.Typer(help="Practice software that may pull.", no_args_is_help=Tr
 def add(app: typer.Typer) -> None:
     """Put the commands on ``app``."""
     app.add_typer(device, name="device")
+    app.add_typer(hub, name="hub")
     app.add_typer(patient, name="patient")
     app.command()(assign)
     app.command()(unassign)
@@ -50,7 +55,7 @@ def add_device(
 ) -> None:
     """Register a device; prints what to put on it. The secret is shown this once."""
     body = {"device": device_id, "site": site, "eui64": eui64, "method": method, "simulated": simulated}
-    with session() as (api, _):
+    with session(new=True) as (api, _):
         made = api.post("/devices", body)
     notice(made["notice"])
     show(made, _CREDENTIALS, as_json=as_json)
@@ -90,6 +95,45 @@ def rotate_device(device_id: DeviceId, as_json: Json = False) -> None:
     show(made, _CREDENTIALS, as_json=as_json)
 
 
+@hub.command("serve")
+def serve(
+    hub_id: Annotated[str, typer.Argument(metavar="HUB", help="The hub's id, registered with `device add`.")],
+    device_id: Annotated[str, typer.Argument(metavar="DEVICE")],
+    start: From = None,
+    end: To = None,
+    as_json: Json = False,
+) -> None:
+    """Let a hub speak for a device, from when to when. Several hubs may speak for one device."""
+    with session() as (api, _):
+        made = api.post("/hubs", {"hub": hub_id, "device": device_id, "start": start, "end": end})
+    show(made, _SERVICE_COLUMNS, as_json=as_json)
+
+
+@hub.command("end")
+def end_service(
+    hub_id: Annotated[str, typer.Argument(metavar="HUB")],
+    device_id: Annotated[str, typer.Argument(metavar="DEVICE")],
+    at: Time = None,
+    as_json: Json = False,
+) -> None:
+    """Let a hub no longer speak for a device, now or from a time on. What it brought before stays."""
+    with session() as (api, _):
+        ended = api.post(f"/hubs/{_segment(hub_id)}/devices/{_segment(device_id)}/end", {"at": at})
+    show(ended, _SERVICE_COLUMNS, as_json=as_json)
+
+
+@hub.command("list")
+def list_services(
+    hub_id: Annotated[str | None, typer.Option("--hub")] = None,
+    device_id: Annotated[str | None, typer.Option("--device")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which hub speaks and spoke for which device."""
+    with session() as (api, _):
+        items = api.get("/hubs", hub=hub_id, device=device_id)["items"]
+    show_items(items, _SERVICE_COLUMNS, as_json=as_json, empty="No hub serves a device: `constantes hub serve`.")
+
+
 @patient.command("add")
 def add_patient(
     family: Annotated[str, typer.Option(help="Family name.")],
@@ -109,7 +153,7 @@ def add_patient(
         "identifiers": identifier or [],
         "test": test,
     }
-    with session() as (api, _):
+    with session(new=True) as (api, _):
         made = api.post("/patients", body)
     show(made, ("patient",), as_json=as_json)
 
@@ -125,8 +169,8 @@ def list_patients(as_json: Json = False) -> None:
 def assign(
     device_id: Annotated[str, typer.Argument(metavar="DEVICE")],
     patient_id: Annotated[str, typer.Argument(metavar="PATIENT")],
-    start: Annotated[str | None, typer.Option("--from", help="RFC 3339 with an offset or Z; now when absent.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="The same; until further notice when absent.")] = None,
+    start: From = None,
+    end: To = None,
     as_json: Json = False,
 ) -> None:
     """Say whose readings a device takes, from when to when. Readings that waited for it are looked at again."""
@@ -161,7 +205,7 @@ def add_client(
     as_json: Json = False,
 ) -> None:
     """Let practice software in; prints its token, shown this once."""
-    with session() as (api, _):
+    with session(new=True) as (api, _):
         made = api.post("/clients", {"client": name, "scopes": scope, "sites": site or []})
     show(made, ("client", "token"), as_json=as_json)
 

@@ -13,6 +13,10 @@ import typer
 
 from app.cli_output import NOTHING_STARTED, Json, fail, notice, show_json, spoken, table
 
+_KINDS = """blood_glucose, blood_pressure, body_height, body_temperature, body_weight, ecg, hba1c, heart_rate,
+pulse_oximetry, respiratory_rate, spirometry."""
+"""Written out, because to look for them at each start of the program takes time; a test holds it to the table."""
+
 _REPORT = ("kind", "device", "made", "verdicts", "reasons", "waiting", "seconds")
 
 record = typer.Typer(help="A FHIR record to push to, for trials.", no_args_is_help=True)
@@ -80,7 +84,7 @@ def serve(
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - each option of the command is a parameter
-    kinds: Annotated[list[str], typer.Argument(metavar="KIND...", help="blood_pressure, ecg.")],
+    kinds: Annotated[list[str], typer.Argument(metavar="KIND...", help=_KINDS)],
     device: Annotated[str | None, typer.Option(help="The device's id; registered as simulated when new.")] = None,
     rate: Annotated[float, typer.Option(min=0.001, help="Readings a second.")] = 1.0,
     count: Annotated[int, typer.Option(min=0, help="Readings a device; 0: until Ctrl-C.")] = 10,

@@ -10,7 +10,8 @@ name and a secret.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,6 @@ from simulators.simulate import Report, Silence, Simulation, UnknownKindError, r
 
 _PATIENCE_S = 60.0
 """How long after the last reading is due a run without --deadline waits for answers."""
-
-_METHODS = {"blood_pressure": "cuff", "ecg": "ecg"}
-"""How a simulated device of a kind measures: a word of the registration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,10 @@ def play(asked: Asked) -> list[Report]:
     plans = [
         Simulation(
             kind=kind, url=asked.url or settings.mqtt_url, device=name, secret=secrets[name], rate=asked.rate,
-            count=asked.count, seed=asked.seed + place, faults=asked.faults, outbox=folder / f"{name}.outbox",
-            deadline_s=asked.deadline or _longest(asked),
+            count=asked.count, seed=asked.seed + place, person=asked.seed + person, faults=asked.faults,
+            outbox=folder / f"{name}.outbox", deadline_s=asked.deadline or _longest(asked),
         )
-        for place, (name, kind) in enumerate(names.items())
+        for place, (name, kind, person) in enumerate(_people(names))
     ]  # fmt: skip
     return run_all(plans, _said_once())
 
@@ -69,7 +67,7 @@ def play(asked: Asked) -> list[Report]:
 def without_patient(reports: Sequence[Report]) -> dict[str, int]:
     """Device to readings that nobody can be given, for devices that are assigned to nobody."""
     found: dict[str, int] = {}
-    with session() as (api, _):
+    with session(new=True) as (api, _):
         waiting = {item["device"]: int(item["readings"]) for item in api.get("/inbox")["items"]}
         for report in reports:
             # The office looks at a reading a moment after its receipt: what was stored just now may not wait there yet.
@@ -117,20 +115,28 @@ def _names(asked: Asked) -> dict[str, str]:
     return names
 
 
+def _people(names: dict[str, str]) -> Iterator[tuple[str, str, int]]:
+    """Device, kind, and whom it measures: one person has one device of each kind, the next of a kind is another's."""
+    worn: Counter[str] = Counter()
+    for name, kind in names.items():
+        yield name, kind, worn[kind]
+        worn[kind] += 1
+
+
 def _secrets(asked: Asked, settings: Settings, names: dict[str, str]) -> dict[str, str]:
     if asked.secret_file is not None:
         return {name: secret_of(asked.secret_file, "--secret-file") for name in names}
     kept = {name: settings.data / "simulators" / f"{name}.secret" for name in names}
     missing = [name for name, path in kept.items() if not path.exists()]
     if missing:
-        with session() as (api, _):
+        with session(new=True) as (api, _):
             for name in missing:
                 write_private(kept[name], _register(api, name, names[name]))
     return {name: secret_of(path, f"the secret of {name}") for name, path in kept.items()}
 
 
 def _register(api: Api, name: str, kind: str) -> str:
-    body = {"device": name, "method": _METHODS.get(kind), "simulated": True}
+    body = {"device": name, "method": KINDS[kind].method, "simulated": True}
     try:
         made = api.post("/devices", body)
     except ApiRefused as refused:

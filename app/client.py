@@ -8,7 +8,8 @@ is never a second writer beside the first.
 
 ClientFault
  ├── ApiRefused       the API answered with a problem
- └── InstanceSilent   another process holds the folder and does not answer
+ ├── InstanceSilent   another process holds the folder and does not answer
+ └── NoInstallation   the folder holds none, and the request is not one that makes one
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, Protocol
 import httpx
 
 from app.settings import Settings
-from app.sockets import InstanceLock, socket_path
+from app.sockets import LOCK, InstanceLock, socket_path
 
 _BASE = "http://constantes"
 _STARTING_S = 10.0  # how long an instance may take from its lock to its socket
@@ -47,6 +48,17 @@ class ApiRefused(ClientFault):
 
 class InstanceSilent(ClientFault):
     """The folder is in use and nobody answers."""
+
+
+class NoInstallation(ClientFault):
+    """There is nothing to ask."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(
+            f"There is no installation in the folder {data}. Nothing was made. "
+            "Go to the folder of yours, or name its data folder with CONSTANTES_DATA; "
+            "a new one is made by `constantes up`, or by `constantes device add ID`."
+        )
 
 
 class _Line(Protocol):
@@ -91,16 +103,23 @@ class Api:
 
 
 @contextlib.contextmanager
-def connected(settings: Settings) -> Iterator[Api]:
-    """The API of the settings' data folder; raises InstanceSilent, LedgerFault, or what a request raises."""
+def connected(settings: Settings, *, new: bool = True) -> Iterator[Api]:
+    """The API of the settings' data folder; raises InstanceSilent, LedgerFault, or what a request raises.
+
+    Without an installation there, one is made; with ``new`` false nothing is, and NoInstallation is raised.
+    """
     end = time.monotonic() + _STARTING_S
     while True:
         if (line := _reached(socket_path(settings.data))) is not None:
             with line:
                 yield Api(line, in_process=False)
             return
+        if not new and not settings.ledger_path.exists() and not (settings.data / LOCK).exists():
+            raise NoInstallation(settings.data)
         with InstanceLock(settings.data) as lock:
             if lock.take():
+                if not new and not settings.ledger_path.exists():
+                    raise NoInstallation(settings.data)
                 with _served(settings) as own:
                     yield Api(own, in_process=True)
                 return

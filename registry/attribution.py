@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
+from unicodedata import normalize
 
+from ingest.content.found import Person
 from ingest.model import Instant, TimeMark, Timing
-from registry.model import Assignment
+from registry.model import Assignment, Patient
 
 NEVER_A_PATIENTS = frozenset({"test", "calibrating"})
 """Flags of readings that never reach a patient's record (device contract, C-RD-8)."""
@@ -27,6 +29,9 @@ class Doubt(StrEnum):
     NONE_ASSIGNED = "assignment.none"
     AMBIGUOUS = "assignment.ambiguous"
     EXAM_UNKNOWN = "exam.unknown"
+    PATIENT_DIFFERS = "patient.differs"
+    BLOB_CLAIMED_TWICE = "blob.claimed_twice"
+    CONTENT_MISSING = "content.missing"
 
 
 def attribute(
@@ -45,6 +50,21 @@ def attribute(
         return Doubt.EXAM_UNKNOWN
     around = timing.uncertainty or 0
     return _holder(timing.used - around, timing.used + around, assignments)
+
+
+def differs(named: Person | None, patient: Patient) -> bool:
+    """Whether a file names somebody else (C-RET-4): another family name or birth date, as far as it tells them.
+
+    Letter case and spaces at the ends do not count. Given names are left out: devices cut and join them.
+    """
+    if named is None:
+        return False
+    told = ((named.family, patient.family), (named.birth_date, patient.birth_date))
+    return any(_same(word) != _same(known) for word, known in told if word and word.strip())
+
+
+def _same(text: str | None) -> str:
+    return normalize("NFC", text or "").strip().casefold()
 
 
 def _holder(first: Instant, last: Instant, assignments: Sequence[Assignment]) -> str | Doubt:

@@ -25,7 +25,10 @@ from registry.faults import Conflict, Unfit, Unknown
 
 OPERATIONS = "operations"
 """The scope of ``/api/v1``."""
-SERVED = ("Device", "Observation", "Patient")
+SERVED = (
+    *("Binary", "Device", "DiagnosticReport", "DocumentReference", "ImagingStudy", "Media", "Observation", "Patient"),
+    "Provenance",
+)
 """The types that ``/fhir`` serves; a scope about another would open nothing."""
 _TOKEN_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)

@@ -43,14 +43,6 @@ class Account:
     secret_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """When a device's latest hello came, and whether its connection was still there by the last word of it."""
-
-    at: Instant
-    online: bool
-
-
 def check(new: NewDevice, methods: Collection[str]) -> None:
     """Raise Unfit when a field has a form that cannot be taken; ``methods`` are the words that FHIR has codes for."""
     if not _ID.fullmatch(new.device):
@@ -140,12 +132,6 @@ def find(connection: Connection, ids: Collection[str]) -> dict[str, Device]:
     """The registered ones among these ids. The identity is the latest hello's; a registered EUI-64 stands as it is."""
     rows = connection.execute(_devices().where(DEVICE.c.device.in_(ids)))
     return {row.device: _device(row) for row in rows}
-
-
-def heard(connection: Connection, ids: Collection[str]) -> dict[str, Heard]:
-    """When these devices were last heard of; those never heard of are left out."""
-    wanted = select(HELLO.c.device, HELLO.c.at, HELLO.c.online).where(HELLO.c.device.in_(ids))
-    return {device: Heard(at, bool(online)) for device, at, online in connection.execute(wanted)}
 
 
 def accounts(connection: Connection) -> Sequence[Account]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingest.content.found import Found
 from ingest.model import DeviceStatus, Instant, Reading
 
 
@@ -78,11 +79,17 @@ class Assignment:
 class Attributed:
     """A reading with the patient it belongs to: everything that mapping may know.
 
-    ``accepted_at`` is when the ledger accepted it; ``attribution`` counts the patients it was given to, from 1.
+    ``accepted_at`` is when the ledger accepted it; ``attribution`` counts the patients it was given to, from 1, and
+    ``given_at`` is when that was, for all but the first. ``sha`` is the SHA-256 of the message (32 bytes), ``hub`` the
+    device that spoke for this one, ``found`` what looking into its blob told.
     """
 
     reading: Reading
     accepted_at: Instant
     patient: str
     device: Device
+    sha: bytes
     attribution: int = 1
+    hub: str | None = None
+    found: Found | None = None
+    given_at: Instant | None = None

@@ -1,4 +1,4 @@
-"""The verbs: everything that changes who is registered, whose a device is, and who may pull.
+"""The verbs: everything that changes who is registered, whose a device is, who speaks for it, and who may pull.
 
 Comes in: requests from the command line and from ``/api/v1``. Goes out: what was made, or ``Refused``. Refuses to
 know: HTTP, how the broker is told.
@@ -17,9 +17,10 @@ from typing import Protocol
 from ingest.ledger.files import LedgerFile
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
-from registry import assignments, clients, devices, people
+from registry import assignments, clients, devices, hubs, people
 from registry.devices import Account, NewDevice
 from registry.faults import Conflict
+from registry.hubs import Service
 from registry.model import Assignment, Patient
 from registry.people import NewPatient
 
@@ -132,6 +133,19 @@ class Registrar:
         """Let an assignment end at ``at`` (now when None); raises Unknown, Unfit or Conflict."""
         end = self.now() if at is None else at
         self.file.writer.write(lambda connection: assignments.end(connection, assignment, end))
+
+    # ------------------------------------------------------------ hubs
+
+    def serve(self, hub: str, device: str, start: Instant | None = None, end: Instant | None = None) -> Service:
+        """Let a hub speak for a device from ``start`` (now when None); raises Unknown, Unfit or Conflict."""
+        now = self.now()
+        begin = now if start is None else start
+        return self.file.writer.write(lambda connection: hubs.serve(connection, hub, device, begin, end, now))
+
+    def end_service(self, hub: str, device: str, at: Instant | None = None) -> Service:
+        """Let a hub no longer speak for a device from ``at`` (now when None); raises Unknown or Unfit."""
+        until = self.now() if at is None else at
+        return self.file.writer.write(lambda connection: hubs.end(connection, hub, device, until))
 
     # ------------------------------------------------------------ clients
 

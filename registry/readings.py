@@ -13,14 +13,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, select
 
-from ingest.ledger.schema import ATTRIBUTION, INBOX, JOURNAL, MEASUREMENT, READING
+from ingest.ledger.balance import present
+from ingest.ledger.schema import ATTRIBUTION, CONTENT, INBOX, JOURNAL, MEASUREMENT, READING
 from ingest.model import Instant, Measurement, TimeMark
+from registry import contents
+from registry.contents import Content
 from registry.faults import Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An accepted reading. ``patient`` is the id it belongs to now, ``waits`` the doubt that keeps it in the inbox."""
+    """An accepted reading. ``patient`` is the id it belongs to now, ``waits`` the doubt that keeps it in the inbox.
+
+    ``verdict`` is the present one: pending while a content is waited for, quarantined when that cannot be used.
+    """
 
     position: int
     reading: str
@@ -36,6 +42,8 @@ class Seen:
     patient: str | None
     waits: str | None
     measurements: tuple[Measurement, ...]
+    verdict: str
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ _READINGS: Select[Any] = (
     select(
         READING.c.position, READING.c.reading, JOURNAL.c.device, JOURNAL.c.stream, JOURNAL.c.seq, READING.c.kind,
         READING.c.taken_at, READING.c.used_at, READING.c.mark, JOURNAL.c.received_at, READING.c.flags,
-        ATTRIBUTION.c.patient, INBOX.c.why,
+        ATTRIBUTION.c.patient, INBOX.c.why, JOURNAL.c.outcome, READING.c.content, CONTENT.c.state,
     )
     .join_from(READING, JOURNAL, JOURNAL.c.position == READING.c.position)
     .join(
@@ -87,16 +95,18 @@ _READINGS: Select[Any] = (
         isouter=True,
     )
     .join(INBOX, INBOX.c.position == READING.c.position, isouter=True)
+    .join(CONTENT, CONTENT.c.position == READING.c.position, isouter=True)
 )  # fmt: skip
 
 
 def _seen(connection: Connection, rows: Sequence[Row[Any]]) -> list[Seen]:
     measured = _measured(connection, [row.position for row in rows])
+    found = contents.of(connection, {row.position: row.content for row in rows})
     return [
         Seen(
             row.position, row.reading.hex(), row.device, row.stream.hex(), row.seq, row.kind, row.taken_at, row.used_at,
             TimeMark(row.mark), row.received_at, tuple(json.loads(row.flags or "[]")), row.patient, row.why,
-            tuple(measured[row.position]),
+            tuple(measured[row.position]), present(row.outcome, row.state), found.get(row.position, Content()),
         )
         for row in rows
     ]  # fmt: skip

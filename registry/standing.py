@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from ingest.ledger.schema import DELIVERY, FEED, GAP, INBOX, JOURNAL, QUARANTINE
+from ingest.ledger.contents import REFUSED
+from ingest.ledger.schema import CONTENT, DELIVERY, FEED, GAP, INBOX, JOURNAL, QUARANTINE
 from ingest.model import Instant
 
 _SECOND = 1_000_000
+_IN_QUARANTINE = CONTENT.c.position.in_(select(QUARANTINE.c.position))
+"""A refused content that a person has decided on, or that was put there: counted there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def standing(connection: Connection, now: Instant) -> Standing:
     return Standing(
         number(select(func.max(JOURNAL.c.position))),
         number(select(func.max(FEED.c.position))),
-        number(select(func.count()).select_from(QUARANTINE).where(QUARANTINE.c.state == "waiting")),
+        number(select(func.count()).select_from(QUARANTINE).where(QUARANTINE.c.state == "waiting"))
+        + number(select(func.count()).select_from(CONTENT).where(CONTENT.c.state == REFUSED, ~_IN_QUARANTINE)),
         number(select(func.count()).select_from(INBOX)),
         number(select(func.count()).select_from(GAP).where(GAP.c.closed_at.is_(None))),
         due,

@@ -4,7 +4,8 @@ Comes in: a snapshot of the ledger, and any of a reading id, a FHIR id made of o
 out: ``Trace``. Refuses to know: values, who the patient is.
 
 Judging, committing and answering share the time of the commit: the judgement is one step with it, the receipt is due at
-it, and receipts are not kept. A stage that the ledger keeps no time of has none here.
+it, and receipts are not kept. A stage that the ledger keeps no time of has none here. A reading whose content comes
+apart has one stage more, ``content``, and is answered again when that is decided.
 """
 
 from __future__ import annotations
@@ -15,18 +16,23 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from ingest.ledger.balance import present
+from ingest.ledger.contents import REFUSED
 from ingest.ledger.schema import (
     ATTRIBUTION,
+    CONTENT,
     DELIVERED,
     DELIVERY,
     FEED,
     INBOX,
     JOURNAL,
     KEY,
+    LATER,
     QUARANTINE,
     READING,
 )
 from ingest.model import Instant, Key
+from registry import contents
 from registry.faults import Unfit, Unknown
 
 _BY_ID = re.compile(r"([0-9a-f]{32})(-[a-z0-9-]+)?")
@@ -59,7 +65,8 @@ def trace(connection: Connection, text: str) -> Trace:
     """Everything known of one reading; raises Unfit for a text that names none, Unknown for one never received."""
     position, key = _located(connection, text)
     kind = connection.execute(select(READING.c.kind).where(READING.c.position == position)).scalar()
-    stages = (*_taken(connection, position), *_given(connection, position), *_delivered(connection, position))
+    ways = (_taken, _content, _given, _delivered)
+    stages = tuple(stage for way in ways for stage in way(connection, position))
     return Trace(key.reading, key.device, key.stream, key.seq, kind, stages)
 
 
@@ -125,6 +132,27 @@ def _taken(connection: Connection, position: int) -> Iterator[Stage]:
     yield Stage("answered", kept_at, outcome, "receipt due at commit; receipts are not kept")
 
 
+def _content(connection: Connection, position: int) -> Iterator[Stage]:
+    """How far the content is that comes apart from its message, and the verdicts that were told later."""
+    row = connection.execute(
+        select(CONTENT.c.state, CONTENT.c.changed_at, JOURNAL.c.outcome, READING.c.content)
+        .join_from(CONTENT, JOURNAL, JOURNAL.c.position == CONTENT.c.position)
+        .join(READING, READING.c.position == CONTENT.c.position)
+        .where(CONTENT.c.position == position)
+    ).one_or_none()
+    if row is None:
+        return
+    found = contents.of(connection, {position: row.content})[position]
+    left = sum(end - start for start, end in found.missing)
+    whole = found.blob.size if found.blob is not None else 0
+    why = f"{left} of {whole} bytes missing" if left else " ".join(filter(None, (found.reason, found.pointer)))
+    yield Stage("content", row.changed_at, row.state, why or None)
+    told = connection.execute(select(LATER.c.at).where(LATER.c.reading == position).order_by(LATER.c.position)).all()
+    for place, (at,) in enumerate(told, start=1):
+        outcome = present(row.outcome, row.state) if place == len(told) else "superseded"
+        yield Stage("answered", at, outcome, "receipt due then; receipts are not kept")
+
+
 def _given(connection: Connection, position: int) -> Iterator[Stage]:
     """To whom it belongs: every attribution, or what it waits for."""
     a = ATTRIBUTION.c
@@ -137,8 +165,12 @@ def _given(connection: Connection, position: int) -> Iterator[Stage]:
     if doubt is not None:
         yield Stage("attributed", doubt.since, "inbox", doubt.why)
     elif not held:
-        read = connection.execute(select(READING.c.position).where(READING.c.position == position)).first()
-        yield Stage("attributed", None, "waiting" if read else "none")
+        read = connection.execute(
+            select(CONTENT.c.state)
+            .join_from(READING, CONTENT, CONTENT.c.position == READING.c.position, isouter=True)
+            .where(READING.c.position == position)
+        ).first()
+        yield Stage("attributed", None, "none" if read is None or read.state == REFUSED else "waiting")
 
 
 def _delivered(connection: Connection, position: int) -> Iterator[Stage]:

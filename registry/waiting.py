@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Subquery, func, literal, select, union_all
 
-from ingest.ledger.schema import DELIVERY, GAP, INBOX, JOURNAL, QUARANTINE
+from ingest.ledger.contents import REFUSED
+from ingest.ledger.schema import CONTENT, DELIVERY, GAP, INBOX, JOURNAL, QUARANTINE
 from ingest.model import Instant
+from registry.faults import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,20 @@ class SetAside:
     reason: str
     pointer: str | None
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One of them as a whole. ``state``: waiting, dismissed or replayed; ``key`` is device:stream:seq when it has one.
+
+    ``payload`` is shorter than ``size`` for a message that was longer than the contract allows.
+    """
+
+    aside: SetAside
+    hub: str | None
+    state: str
+    key: str | None
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +80,21 @@ def inbox(connection: Connection) -> dict[str, int]:
 
 
 def quarantined(connection: Connection, limit: int) -> Sequence[SetAside]:
-    """Messages that wait in the quarantine, newest first."""
-    q, j = QUARANTINE.c, JOURNAL.c
-    rows = connection.execute(
-        select(q.position, q.device, j.received_at, q.reason, j.pointer, j.size)
-        .join_from(QUARANTINE, JOURNAL, j.position == q.position)
-        .where(q.state == "waiting")
-        .order_by(q.position.desc())
-        .limit(limit)
-    )
-    return [SetAside(*row) for row in rows]
+    """Messages that wait in the quarantine, newest first: also those whose content was refused later."""
+    rows = connection.execute(_ASIDE.where(_BOTH.c.state == "waiting").order_by(_BOTH.c.position.desc()).limit(limit))
+    return [SetAside(*row[:6]) for row in rows]
+
+
+def quarantined_one(connection: Connection, position: int) -> Message:
+    """One message that is or was in the quarantine; raises Unknown."""
+    j = JOURNAL.c
+    row = connection.execute(_ASIDE.where(_BOTH.c.position == position)).first()
+    if row is None:
+        raise Unknown("quarantine.unknown", "No message of this number is in the quarantine.", "See `quarantine list`.")
+    wanted = select(j.hub, j.stream, j.seq, j.payload).where(j.position == position)
+    hub, stream, seq, payload = connection.execute(wanted).one()
+    key = None if stream is None else f"{row[1]}:{stream.hex()}:{seq}"
+    return Message(SetAside(*row[:6]), hub, row[6], key, bytes(payload or b""))
 
 
 def gaps(connection: Connection, limit: int, *, closed: bool = False) -> Sequence[Gap]:
@@ -103,3 +124,21 @@ def deliveries(
     if state is not None:
         wanted = wanted.where(d.state == state)
     return [Outstanding(*row) for row in connection.execute(wanted)]
+
+
+def _set_aside() -> Subquery:
+    """Everything in the quarantine: by its own verdict, or by that on its content."""
+    q, t, j = QUARANTINE.c, CONTENT.c, JOURNAL.c
+    at_once = select(q.position, q.device, j.received_at, q.reason, j.pointer, j.size, q.state).join_from(
+        QUARANTINE, JOURNAL, j.position == q.position
+    )
+    later = (
+        select(t.position, t.device, j.received_at, t.reason, t.pointer, j.size, literal("waiting"))
+        .join_from(CONTENT, JOURNAL, j.position == t.position)
+        .where(t.state == REFUSED, t.position.not_in(select(q.position)))
+    )
+    return union_all(at_once, later).subquery()
+
+
+_BOTH = _set_aside()
+_ASIDE = select(_BOTH)

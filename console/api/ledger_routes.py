@@ -5,16 +5,20 @@ Comes in: requests whose form is right. Goes out: read models. Refuses to know: 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
+from console.api.access import Who, audited
 from console.api.wire import Limit
-from console.api.wire_ledger import BalanceOut, DeliveryOut, GapOut, InboxOut, SetAsideOut, VerifiedOut
+from console.api.wire_ledger import BalanceOut, DeliveryOut, GapOut, InboxOut, MessageOut, SetAsideOut, VerifiedOut
 from console.office import Office
 from ingest.ledger.balance import balance
 from ingest.ledger.verify import verify
 from registry import waiting
+from registry.masking import masked, plain
+
+_LARGEST = 2**63 - 1
 
 
 def add(router: APIRouter, office: Office) -> None:
@@ -25,6 +29,18 @@ def add(router: APIRouter, office: Office) -> None:
         """Messages that could not be used, newest first."""
         with office.snapshot() as connection:
             return {"items": [SetAsideOut.of(found) for found in waiting.quarantined(connection, limit)]}
+
+    @router.get("/quarantine/{number}", tags=["waiting"])
+    def show_quarantined(
+        number: Annotated[int, Path(ge=1, le=_LARGEST)], who: Who, *, values: bool = False
+    ) -> MessageOut:
+        """One of them, its values masked unless ``values`` is true: then it is noted who saw them."""
+        with office.snapshot() as connection:
+            found = waiting.quarantined_one(connection, number)
+        if not values:
+            return MessageOut.whole(found, masked(found.payload))
+        audited(office, who, "Observation", 1)
+        return MessageOut.whole(found, plain(found.payload))
 
     @router.get("/inbox", tags=["waiting"])
     def count_inbox() -> dict[str, list[InboxOut]]:

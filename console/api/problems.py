@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingest.blobs import BlobMissing
 from ingest.ledger.faults import LedgerFault
 from registry.faults import Conflict, Refused, Unfit, Unknown
 
@@ -48,6 +49,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(LedgerFault, _unavailable)
+    app.add_exception_handler(BlobMissing, _missing)
     app.add_exception_handler(NoConnection, _busy)
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(HTTPException, _http)
@@ -66,6 +68,10 @@ def _refused(_request: Request, error: Exception) -> Response:
 
 def _unavailable(_request: Request, error: Exception) -> Response:
     return answer(503, "ledger.unavailable", str(error), {"Retry-After": "5"})
+
+
+def _missing(_request: Request, error: Exception) -> Response:
+    return answer(500, "blob.missing", str(error))
 
 
 def _busy(_request: Request, _error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Routes about who: devices, patients, assignments, clients.
+"""Routes about who: devices, hubs, patients, assignments, clients.
 
 Comes in: requests whose form is right. Goes out: answers of the registry's verbs. Refuses to know: rules, tables.
 """
@@ -23,10 +23,12 @@ from console.api.wire import (
     PatientMade,
     PatientOut,
     RevokedOut,
+    ServiceIn,
+    ServiceOut,
     instant,
 )
 from console.office import Office
-from registry import assignments, clients, devices, people
+from registry import assignments, clients, devices, hubs, people, presence
 from registry.devices import NewDevice
 from registry.people import NewPatient
 
@@ -34,6 +36,7 @@ from registry.people import NewPatient
 def add(router: APIRouter, office: Office) -> None:
     """Put the routes on ``router``."""
     _devices(router, office)
+    _hubs(router, office)
     _patients(router, office)
     _assignments(router, office)
     _clients(router, office)
@@ -53,15 +56,15 @@ def _devices(router: APIRouter, office: Office) -> None:
         """Every registered device, by id."""
         with office.snapshot() as connection:
             found = devices.listed(connection)
-            heard = devices.heard(connection, [device.device for device in found])
-        return {"items": [DeviceOut.of(device, heard.get(device.device)) for device in found]}
+            heard = presence.heard(connection, [device.device for device in found])
+        return {"items": [DeviceOut.of(device, heard.get(device.device, presence.NEVER)) for device in found]}
 
     @router.get("/devices/{device}", tags=["devices"])
     def show_device(device: str) -> DeviceOut:
         """One device."""
         with office.snapshot() as connection:
             found = devices.show(connection, device)
-            return DeviceOut.of(found, devices.heard(connection, [device]).get(device))
+            return DeviceOut.of(found, presence.heard(connection, [device]).get(device, presence.NEVER))
 
     @router.post("/devices/{device}/revoke", tags=["devices"])
     def revoke_device(device: str) -> RevokedOut:
@@ -73,6 +76,28 @@ def _devices(router: APIRouter, office: Office) -> None:
     def rotate_device(device: str) -> CredentialsOut:
         """Give a device another secret, shown this once."""
         return CredentialsOut.of(office.registrar.rotate_device(device), office.mqtt_url)
+
+
+def _hubs(router: APIRouter, office: Office) -> None:
+    @router.post("/hubs", status_code=201, tags=["hubs"])
+    def serve(body: ServiceIn) -> ServiceOut:
+        """Let a hub speak for a device."""
+        return ServiceOut.of(office.registrar.serve(body.hub, body.device, instant(body.start), instant(body.end)))
+
+    @router.get("/hubs", tags=["hubs"])
+    def list_services(hub: str | None = None, device: str | None = None) -> dict[str, list[ServiceOut]]:
+        """Which hub speaks and spoke for which device; only those of a hub, or of a device, when asked."""
+        with office.snapshot() as connection:
+            if hub is not None:
+                found = [held for held in hubs.of_hub(connection, hub) if device in (None, held.device)]
+            else:
+                found = hubs.listed(connection) if device is None else hubs.of_device(connection, device)
+        return {"items": [ServiceOut.of(held) for held in found]}
+
+    @router.post("/hubs/{hub}/devices/{device}/end", tags=["hubs"])
+    def end_service(hub: str, device: str, body: EndIn) -> ServiceOut:
+        """Let a hub no longer speak for a device; what it brought before stays."""
+        return ServiceOut.of(office.registrar.end_service(hub, device, instant(body.at)))
 
 
 def _patients(router: APIRouter, office: Office) -> None:

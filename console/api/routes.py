@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from console.api import ledger_routes, problems, reading_routes, registry_routes, series_routes
+from console.api import content_routes, ledger_routes, problems, reading_routes, registry_routes, series_routes
 from console.api.access import guard
 from console.office import Office
 
@@ -24,6 +24,7 @@ def operations_router(office: Office) -> APIRouter:
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(guard(office))], responses=_RESPONSES)
     registry_routes.add(router, office)
     reading_routes.add(router, office)
+    content_routes.add(router, office)
     series_routes.add(router, office)
     ledger_routes.add(router, office)
     return router

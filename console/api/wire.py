@@ -17,10 +17,11 @@ from ingest.clock import parse, utc_text
 from ingest.model import Instant
 from ingest.reasons import Rejected
 from registry.clients import Client
-from registry.devices import Heard
 from registry.faults import Unfit
+from registry.hubs import Service
 from registry.model import Assignment, Device, Patient
 from registry.operations import Credentials
+from registry.presence import Heard, Presence
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -71,7 +72,11 @@ class CredentialsOut(BaseModel):
 
 
 class DeviceOut(BaseModel):
-    """A registered device; what its latest hello said; when that was."""
+    """A registered device; what its latest hello said; when that was, and ``via`` which hub, None without one.
+
+    ``presence`` is the last word of its connection or of its hub's, not a probe: online, offline, unreachable (its hub
+    is offline), never heard; ``online`` is true for the first.
+    """
 
     device: str
     status: str
@@ -86,16 +91,18 @@ class DeviceOut(BaseModel):
     kinds: list[str]
     hello_at: str | None
     online: bool
+    presence: str
+    via: str | None
 
     @classmethod
-    def of(cls, device: Device, heard: Heard | None) -> Self:
-        """``online`` is the last word of its connection, not a probe."""
+    def of(cls, device: Device, heard: Heard) -> Self:
+        """The device as it stands."""
         said = device.identity
         return cls(
             device=device.device, status=device.status, site=device.site, eui64=device.eui64, method=device.method,
             simulated=device.simulated, manufacturer=said.manufacturer, model=said.model, serial=said.serial,
-            firmware=said.firmware, kinds=list(said.kinds), hello_at=shown(heard.at) if heard else None,
-            online=heard is not None and heard.online,
+            firmware=said.firmware, kinds=list(said.kinds), hello_at=shown(heard.at),
+            online=heard.presence is Presence.ONLINE, presence=heard.presence, via=heard.via,
         )  # fmt: skip
 
 
@@ -155,7 +162,7 @@ class AssignmentIn(_In):
 
 
 class EndIn(_In):
-    """When an assignment ends; now when absent."""
+    """When an assignment, or a hub's service, ends; now when absent."""
 
     at: Text | None = None
 
@@ -182,6 +189,29 @@ class AssignmentOut(BaseModel):
             assignment=made.assignment, device=made.device, patient=made.patient, start=utc_text(made.start),
             end=shown(made.end),
         )  # fmt: skip
+
+
+class ServiceIn(_In):
+    """A hub that may speak for a device, from ``start`` (now when absent) to ``end`` (exclusive; absent: no end)."""
+
+    hub: Text
+    device: Text
+    start: Text | None = None
+    end: Text | None = None
+
+
+class ServiceOut(BaseModel):
+    """Which hub speaks for which device, from when to when."""
+
+    hub: str
+    device: str
+    start: str
+    end: str | None
+
+    @classmethod
+    def of(cls, held: Service) -> Self:
+        """The service as it stands."""
+        return cls(hub=held.hub, device=held.device, start=utc_text(held.start), end=shown(held.end))
 
 
 class ClientIn(_In):

@@ -11,12 +11,13 @@ from typing import Self
 from pydantic import BaseModel
 
 from console.api.wire import shown
+from console.api.wire_content import ContentOut, parts
 from ingest.clock import utc_text
 from ingest.ledger.balance import Balance
 from ingest.ledger.verify import Verified
 from registry.readings import Seen
 from registry.trace import Trace
-from registry.waiting import Gap, Outstanding, SetAside
+from registry.waiting import Gap, Message, Outstanding, SetAside
 
 
 class MeasurementOut(BaseModel):
@@ -35,8 +36,11 @@ class InboxOut(BaseModel):
     readings: int
 
 
-class ReadingOut(BaseModel):
-    """An accepted reading; ``used_at`` is the time it counts under, ``time_mark`` which clock that stands on."""
+class ReadingOut(ContentOut):
+    """An accepted reading; ``used_at`` is the time it counts under, ``time_mark`` which clock that stands on.
+
+    ``verdict`` is the present one: stored; pending while its content is waited for; quarantined when that is refused.
+    """
 
     reading: str
     device: str
@@ -51,6 +55,7 @@ class ReadingOut(BaseModel):
     patient: str | None
     waits: str | None
     measurements: list[MeasurementOut]
+    verdict: str
 
     @classmethod
     def of(cls, seen: Seen) -> Self:
@@ -62,7 +67,7 @@ class ReadingOut(BaseModel):
             reading=seen.reading, device=seen.device, stream=seen.stream, seq=seen.seq, kind=seen.kind,
             taken_at=seen.taken_at, used_at=utc_text(seen.used_at), time_mark=seen.mark,
             received_at=utc_text(seen.received_at), flags=list(seen.flags), patient=seen.patient, waits=seen.waits,
-            measurements=measured,
+            measurements=measured, verdict=seen.verdict, **parts(seen.content),
         )  # fmt: skip
 
 
@@ -119,6 +124,26 @@ class SetAsideOut(BaseModel):
             id=found.id, device=found.device, received_at=utc_text(found.received_at), reason=found.reason,
             pointer=found.pointer, bytes=found.size,
         )  # fmt: skip
+
+
+class MessageOut(SetAsideOut):
+    """One quarantined message; ``state``: waiting, dismissed or replayed; ``key`` is device:stream:seq.
+
+    ``text`` is masked unless its values were asked for; ``cut``: it was too long, and only its beginning is kept.
+    """
+
+    state: str
+    hub: str | None
+    key: str | None
+    cut: bool
+    text: str
+
+    @classmethod
+    def whole(cls, found: Message, text: str) -> Self:
+        """The message as it stands, written as ``text``."""
+        about = SetAsideOut.of(found.aside).model_dump()
+        cut = len(found.payload) < found.aside.size
+        return cls(**about, state=found.state, hub=found.hub, key=found.key, cut=cut, text=text)
 
 
 class GapOut(BaseModel):

@@ -19,7 +19,7 @@ from app.cli_simulate import without_patient
 from app.processes import addresses
 from app.settings import Settings, load
 from app.sockets import InstanceLock
-from fhir_export.pull.parameters import TYPES
+from fhir_export.pull.served import TYPES
 from ingest.ledger.files import open_ledger
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import INBOX
@@ -220,7 +220,7 @@ def test_a_scope_about_a_type_that_is_not_served_is_refused(run: Run) -> None:
     assert set(SERVED) == set(TYPES)
     code, _, err = run("client", "add", "soft", "--scope", "system/Encounter.rs")
     assert code == 1
-    assert "Device, Observation, Patient" in err
+    assert ", ".join(SERVED) in err
 
 
 def test_devices_without_a_broker_say_so_and_end(run: Run) -> None:
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_be_written_is_said(run: Run, monkeypatch: pytest.M
     """With what to do."""
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("CONSTANTES_DATA", str(tmp_path / "taken" / "data"))
-    code, _, err = run("device", "list")
+    code, _, err = run("device", "add", "bp-0001")
     assert code == 1
     assert "CONSTANTES_DATA" in err
     assert "Traceback" not in err

@@ -8,11 +8,12 @@ from ingest.ledger.files import LedgerFile
 from ingest.ledger.port import Told
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import DeviceStatus
-from registry import devices
+from registry import devices, presence
 from registry.devices import NewDevice
 from registry.faults import Conflict, Unfit, Unknown
 from registry.model import Device, Identity
 from registry.operations import Registrar
+from registry.presence import Heard, Presence
 from tests.support.doors import Door
 from tests.support.ledgers import NOW, STREAM
 
@@ -122,7 +123,7 @@ def test_identity_is_what_the_latest_hello_says(registrar: Registrar, file: Ledg
     says_hello(file, "bp-0001")
     assert found(file, "bp-0001").identity == Identity("Acme", "BP-7", None, None, ("ecg",))
     with file.readers.connect() as connection:
-        assert devices.heard(connection, ["bp-0001"])["bp-0001"] == devices.Heard(NOW, online=True)
+        assert presence.heard(connection, ["bp-0001"]) == {"bp-0001": Heard(Presence.ONLINE, NOW)}
 
 
 def test_a_hello_fills_an_empty_eui64_once(registrar: Registrar, file: LedgerFile) -> None:
