@@ -49,7 +49,7 @@ class _Flying:
     @property
     def changes_facts(self) -> bool:
         """Whether the next batch may be judged differently because of this one."""
-        return any(not isinstance(item, Judged) for item in self.items)
+        return any(isinstance(item, Told | State) for item in self.items)
 
 
 class Consumer:

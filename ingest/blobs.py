@@ -16,12 +16,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
 _CHUNK = 1 << 20
+_TOGETHER = 4  # files written and flushed at a time
 _sha256 = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
@@ -98,20 +100,27 @@ class Blobs:
         by_file: dict[Path, list[Range]] = {}
         for each in ranges:
             by_file.setdefault(self._assembling(each.device, each.sha256), []).append(each)
-        for file, found in by_file.items():
-            is_new = not file.exists()
-            if is_new:
-                file.parent.mkdir(exist_ok=True, mode=0o700)
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                for each in found:
-                    _write(handle, each.data, each.start)
-                os.fdatasync(handle)
-            finally:
-                os.close(handle)
-            if is_new:
-                for folder in (file.parent, self._parts):
-                    _sync(folder)
+        if len(by_file) == 1:
+            for file, found in by_file.items():
+                self._keep(file, found)
+        elif by_file:  # a disk takes several flushes in the time of one
+            with ThreadPoolExecutor(_TOGETHER) as pool:
+                list(pool.map(self._keep, by_file.keys(), by_file.values()))
+
+    def _keep(self, file: Path, ranges: Sequence[Range]) -> None:
+        is_new = not file.exists()
+        if is_new:
+            file.parent.mkdir(exist_ok=True, mode=0o700)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            for each in ranges:
+                _write(handle, each.data, each.start)
+            os.fdatasync(handle)
+        finally:
+            os.close(handle)
+        if is_new:
+            for folder in (file.parent, self._parts):
+                _sync(folder)
 
     def is_assembling(self, device: str, sha256: str) -> bool:
         """Whether parts of the blob are here."""
@@ -123,9 +132,15 @@ class Blobs:
         if not file.exists():
             return self.has(sha256)
         os.truncate(file, size)
+        before = file.stat().st_mtime_ns
         if digest(file) != sha256:
             return False
         self._place(file, sha256)
+        # A late part of the same device may have been written meanwhile: then what was looked at is not what is here.
+        goal = self.path(sha256)
+        if goal.stat().st_mtime_ns != before and digest(goal) != sha256:
+            goal.unlink()
+            return False
         return True
 
     def drop(self, device: str, sha256: str) -> None:
