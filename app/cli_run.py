@@ -14,7 +14,7 @@ import typer
 from app.cli_output import NOTHING_STARTED, Json, fail, notice, show_json, spoken, table
 
 _KINDS = """blood_glucose, blood_pressure, body_height, body_temperature, body_weight, ecg, hba1c, heart_rate,
-pulse_oximetry, respiratory_rate, spirometry."""
+pulse_oximetry, respiratory_rate, retinography, spirometry."""
 """Written out, because to look for them at each start of the program takes time; a test holds it to the table."""
 
 _REPORT = ("kind", "device", "made", "verdicts", "reasons", "waiting", "seconds")

@@ -27,6 +27,7 @@ class Channel(StrEnum):
     HELLO = "hello"
     READING = "reading"
     STATE = "state"
+    BLOB = "blob"
     UNKNOWN = "unknown"
 
 
@@ -70,6 +71,8 @@ class RawMessage:
     hub: str | None = None
     retained: bool = False
     dup: bool = False
+    place: tuple[str, int] | None = None
+    """Of a part of a blob: the hex SHA-256 of the whole, and where the part starts, as its topic says."""
 
     @property
     def sender(self) -> str:
@@ -230,6 +233,18 @@ class Reading:
     blob: Blob | None = None
     image: Image | None = None
     part: Part | None = None
+
+
+@noun
+class Piece:
+    """A part of a blob that may be kept (contract, section 7); ``start`` is its place in bytes."""
+
+    raw: RawMessage
+    sha: bytes
+    """SHA-256 of the payload, 32 bytes."""
+    sha256: str
+    """Hex SHA-256 of the whole blob."""
+    start: int
 
 
 @noun

@@ -30,6 +30,7 @@ from simulators.devices.kinds import KINDS, identity
 from simulators.devices.outbox import Outbox
 from simulators.devices.tally import Manner, Tally
 from simulators.faults import Misbehaviour, parse
+from simulators.physiology.body import Body
 
 _STEP_S = 0.05
 _SILENCE_S = 3.0
@@ -48,8 +49,9 @@ class Simulation:
     """One device and its task.
 
     `rate` is readings a second; `count` None measures until stopped. `deadline_s` bounds the whole run, None never ends
-    unanswered. `past` lets the readings lie in visits over so much time before now (needs `count`). `eui64` may be
-    `auto`. `awaits_record` asks for `in_record` receipts and waits for them too. `recording` replaces the ECG cart's.
+    unanswered. `person` is the seed of whom it measures, `seed` when absent: devices of one `person` agree. `past` lets
+    the readings lie in visits over so much time before now (needs `count`). `eui64` may be `auto`. `awaits_record` asks
+    for `in_record` receipts and waits for them too. `recording` replaces the ECG cart's.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Simulation:
     rate: float = 1.0
     count: int | None = 10
     seed: int = 0
+    person: int | None = None
     faults: tuple[str, ...] = ()
     outbox: Path | None = None
     deadline_s: float | None = None
@@ -191,7 +194,8 @@ def _instrument(what: Simulation) -> Instrument:
         from simulators.devices.ecg_cart import Cart
 
         return Cart(what.recording)
-    return KINDS[what.kind].build(what.seed)
+    body = Body.of_seed(what.seed if what.person is None else what.person)
+    return KINDS[what.kind].build(what.seed, body)
 
 
 def _instants(what: Simulation, clock: DeviceClock) -> Iterator[datetime]:

@@ -9,7 +9,7 @@ No thread: `pump` does all reading and writing. Events wait in plain lists until
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import urlsplit
 
 from simulators.devices import packets
@@ -43,6 +43,20 @@ class Endpoint:
         if parts.scheme != "mqtt" or not parts.hostname:
             raise ValueError("The simulators take mqtt://HOST:PORT: name a broker's plain listener.")
         return cls(parts.hostname, parts.port or _MQTT_PORT, device, secret)
+
+
+class Line(Protocol):
+    """What a voice needs of a line: `conn` names it, `gone` says why it ended, `in_flight` what the broker has not."""
+
+    conn: str
+    gone: str | None
+    in_flight: dict[int, Key | None]
+
+    def publish(self, channel: str, payload: bytes, key: Key | None = None, *, retain: bool = False) -> None:
+        """Hand one message over."""
+
+    def tear(self, channel: str, payload: bytes) -> None:
+        """Send half of one, then break."""
 
 
 class Connection:

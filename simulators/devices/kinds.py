@@ -1,14 +1,45 @@
-"""The table of kinds that can be simulated: one row a kind, as the device contract names it."""
+"""The table of kinds that can be simulated, found by looking: a module beside this one that defines `INSTRUMENT`.
+
+Comes in: the modules of this package. Goes out: `KINDS`, and what a device says of itself. Refuses to know: any kind by
+name. So a new kind is one file here, with no list to enter it in.
+
+Only the modules of instruments are imported: the others hold sockets, and some of them need this very table.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 
-from simulators.devices import blood_pressure, ecg_cart
 from simulators.devices.instrument import Make
 from simulators.devices.messages import Identity
 
-KINDS: dict[str, Make] = {"blood_pressure": blood_pressure.MAKE, "ecg": ecg_cart.MAKE}
+_DEFINES = re.compile(r"^INSTRUMENT\b", re.MULTILINE)
+
+
+def found(package: str, folder: Path) -> dict[str, Make]:
+    """The kinds of a package's folder, by their names in order; raises ValueError when two modules make one kind."""
+    makes: dict[str, Make] = {}
+    for make in _makes(package, folder):
+        if make.kind in makes:
+            raise ValueError(f"Two modules of {package} simulate the kind {make.kind}.")
+        makes[make.kind] = make
+    return dict(sorted(makes.items()))
+
+
+def _makes(package: str, folder: Path) -> Iterator[Make]:
+    for file in sorted(folder.glob("*.py")):
+        if _DEFINES.search(file.read_text(encoding="utf-8")):
+            make = import_module(f"{package}.{file.stem}").INSTRUMENT
+            if not isinstance(make, Make):
+                raise TypeError(f"INSTRUMENT of {package}.{file.stem} is no Make.")
+            yield make
+
+
+KINDS: dict[str, Make] = found(__package__ or "simulators.devices", Path(__file__).parent)
 
 
 def identity(kind: str, device: str, *, eui64: str | None = None, asks_record: bool = False) -> Identity:

@@ -44,6 +44,12 @@ class Receipt:
     action: str | None = None
     retry_after_s: float | None = None
     repeat: bool = False
+    device: str | None = None
+    """Of which served device this speaks; only a hub is told (section 12)."""
+    missing: tuple[tuple[int, int], ...] = ()
+    """[from, to) in bytes."""
+    blob: str | None = None
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,11 @@ class Command:
 
     name: str
     body: Mapping[str, Any]
+
+    @property
+    def device(self) -> str | None:
+        """Of which served device it speaks; None for the connection's own."""
+        return self.body.get("device")
 
 
 def up(device: str, channel: str) -> str:
@@ -69,8 +80,10 @@ def encode(message: Mapping[str, Json]) -> bytes:
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def hello(who: Identity, conn: str, held: tuple[str, int, int], clock: Mapping[str, Json]) -> bytes:
-    """The first message of a connection; `held` is (stream, oldest held, next)."""
+def hello(
+    who: Identity, conn: str, held: tuple[str, int, int], clock: Mapping[str, Json], *, counts: bool = True
+) -> bytes:
+    """The first message of a connection; `held` is (stream, oldest held, next), `counts` whether seq tells of gaps."""
     stream, oldest, following = held
     message: dict[str, Json] = {
         "v": 1,
@@ -86,6 +99,8 @@ def hello(who: Identity, conn: str, held: tuple[str, int, int], clock: Mapping[s
         "kinds": who.kinds,
         "clock": clock,
     }
+    if not counts:
+        message["counts"] = False
     if who.eui64:
         message["eui64"] = who.eui64
     if who.asks_record:
@@ -145,4 +160,8 @@ def _items(body: Mapping[str, Any]) -> Iterator[Receipt | Command]:
             action=receipt.get("action"),
             retry_after_s=receipt.get("retry_after_s"),
             repeat=receipt.get("repeat", False) is True,
+            device=receipt.get("device", body.get("device")),
+            missing=tuple((int(begins), int(ends)) for begins, ends in receipt.get("missing", ())),
+            blob=receipt.get("blob"),
+            offset=receipt.get("offset"),
         )

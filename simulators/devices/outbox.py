@@ -10,6 +10,8 @@ issued, against which a test can hold a ledger. Three kinds of entry, each ended
     - DEVICE STREAM SEQ VERDICT  it may be forgotten (`stored`, `quarantined`) or will never come (`lost`)
     = DEVICE NAME VALUE          a fact the device remembers (its stream, the ledger it knows)
 
+Large contents lie in a folder beside the file (`NAME.contents`) and go when no reading kept names them.
+
 A kill at any instant leaves at most one torn entry at the end: it was never published, and the next opening cuts it
 off.
 """
@@ -22,6 +24,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+
+from simulators.devices.contents import Contents, claimed
 
 Key: TypeAlias = tuple[str, str, int]
 """(device, stream, seq): device contract, section 3."""
@@ -69,8 +73,10 @@ class Outbox:
         self._next: dict[tuple[str, str], int] = {}
         self._facts: dict[tuple[str, str], str] = {}
         self._lines: list[bytes] = []
+        self._freed: list[str] = []
         self._durable = durable
         self._file: int | None = None
+        self.contents = Contents(path and path.with_name(f"{path.name}.contents"), durable=durable)
         if path is not None:
             self._open(path)
 
@@ -166,6 +172,7 @@ class Outbox:
             if self._durable:
                 os.fdatasync(self._file)
         self._lines.clear()
+        self._forget_contents()
 
     def _hold(self, reading: Kept) -> None:
         self._held[reading.key] = reading
@@ -176,8 +183,23 @@ class Outbox:
         reading = self._held.pop(key)
         if self._marks and verdict in FREES:
             self._settled[key] = reading
+        elif (claim := claimed(reading.payload)) is not None:
+            self._freed.append(claim.sha256)
         device, stream, seq = key
         self._lines.append(f"- {device} {stream} {seq} {verdict}\n".encode())
+
+    def _forget_contents(self) -> None:
+        """Only once it is written that their readings are settled, and of no other reading."""
+        if self._freed:
+            wanted = self._claimed()
+            for sha256 in self._freed:
+                if sha256 not in wanted:
+                    self.contents.drop(sha256)
+            self._freed.clear()
+
+    def _claimed(self) -> set[str]:
+        readings = (*self._held.values(), *self._settled.values())
+        return {claim.sha256 for reading in readings if (claim := claimed(reading.payload)) is not None}
 
     def _open(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -186,6 +208,8 @@ class Outbox:
         for entry, end in _entries(whole):  # noqa: B007 - where the last whole entry ended is used below
             self._replay(entry)
         os.ftruncate(self._file, end)
+        if self.contents.any:
+            self.contents.only(self._claimed())
 
     def _replay(self, entry: Kept | list[str]) -> None:
         if isinstance(entry, Kept):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from simulators.devices.backoff import RECONNECT_S, REPEAT_S
 from simulators.devices.messages import Receipt
+from simulators.devices.parcels import ASK_S, PART_MOST, UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class Manner:
     """How a device behaves; delays in seconds. `window` is how many publishes may wait for the broker at a time."""
 
     window: int = 4
+    part: int = PART_MOST
+    """Bytes of a part of a large content."""
+    unanswered: int = UNANSWERED
+    ask_s: float = ASK_S
     repeat_s: float = REPEAT_S
     reconnect_s: float = RECONNECT_S
     down_qos: int = 1
@@ -41,11 +46,15 @@ class Tally:
     ledger: str | None = None
     resends: int = 0
     slow_downs: int = 0
+    parts: int = 0
+    """Parts of large contents published, and their bytes."""
+    part_bytes: int = 0
     lost: int = 0
     unmatched: int = 0
     """Final verdicts on bytes that the device does not hold: repeats, conflicts, corrupted copies."""
     verdicts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
     stored: set[str] = field(default_factory=set)
     """Reading ids with a `stored` receipt."""
     in_record: set[str] = field(default_factory=set)
@@ -58,6 +67,8 @@ class Tally:
         self.verdicts[receipt.verdict] += 1
         if receipt.reason:
             self.reasons[receipt.reason] += 1
+        if receipt.action:
+            self.actions[receipt.action] += 1
         if receipt.reading and receipt.verdict == "stored":
             self.stored.add(receipt.reading)
         if receipt.reading and receipt.verdict == "in_record":

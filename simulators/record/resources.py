@@ -5,6 +5,7 @@ It checks the frame (type, id, references), never a profile: profiles are the va
 """
 
 import re
+from binascii import a2b_base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,11 +16,22 @@ from simulators.record.exact import Json
 
 TYPES: Final = (
     *("AuditEvent", "Binary", "Device", "DeviceMetric", "DiagnosticReport", "DocumentReference", "Encounter"),
-    *("Location", "Media", "Observation", "Organization", "Patient", "Practitioner", "PractitionerRole"),
+    *(
+        "ImagingStudy",
+        "Location",
+        "Media",
+        "Observation",
+        "Organization",
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+    ),
     *("Provenance", "RelatedPerson", "ServiceRequest"),
 )
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, datatypes.html#id
+_MEDIA: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:;.*)?")  # RFC 6838, 4.2
 _REFERENCE: Final = re.compile(rf"({'|'.join(TYPES)})/({_ID.pattern})(?:/_history/[0-9]+)?")
+_ATTACHED: Final = re.compile(rf"(Binary)/({_ID.pattern})")
 _SERVERS_OWN: Final = frozenset({"versionId", "lastUpdated"})
 
 Key = tuple[str, str]
@@ -82,6 +94,8 @@ def checked(key: Key, tree: Json, base: str) -> Resource:
         raise Refused(400, "invalid", "The resourceType in the body is not the type in the address.")
     if tree.get("id") != key[1]:
         raise Refused(400, "invalid", "The id in the body is not the id in the address.")
+    if key[0] == "Binary":
+        _check_binary(tree)
     try:
         references = tuple(_references(tree, base))
         body = exact.write(_content(tree))
@@ -120,12 +134,38 @@ def _content(tree: dict[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in (tree | {"meta": kept}).items() if name != "meta" or kept}
 
 
+def _check_binary(tree: dict[str, Json]) -> None:
+    """Refuse what could not be given back as bytes."""
+    content_type, data = tree.get("contentType"), tree.get("data")
+    if (
+        not isinstance(content_type, str)
+        or isinstance(content_type, exact.Number)
+        or not _MEDIA.fullmatch(content_type)
+    ):
+        raise Refused(400, "required", "A Binary has a contentType such as image/jpeg.")
+    if data is None:
+        return
+    if not isinstance(data, str) or isinstance(data, exact.Number) or not data:
+        raise Refused(400, "structure", "The data of a Binary is a text.")
+    content(data)
+
+
+def content(data: str) -> bytes:
+    """The bytes that a Binary's data stands for; raises `Refused`."""
+    try:
+        return a2b_base64(data, strict_mode=True)
+    except ValueError:  # no ASCII, too
+        raise Refused(400, "value", "The data of a Binary is not base64.") from None
+
+
 def _references(tree: Json, base: str) -> Iterator[Key]:
+    """References, and addresses of attached Binaries; not what a Binary names, which HAPI FHIR takes unchecked too."""
+    if isinstance(tree, dict) and tree.get("resourceType") == "Binary":
+        return
     for node in exact.nodes(tree):
-        reference = node.get("reference")
-        if isinstance(reference, str):
-            match = _REFERENCE.fullmatch(reference.removeprefix(f"{base}/"))
-            if match:
+        for name, form in (("reference", _REFERENCE), ("url", _ATTACHED)):
+            reference = node.get(name)
+            if isinstance(reference, str) and (match := form.fullmatch(reference.removeprefix(f"{base}/"))):
                 yield match[1], match[2]
 
 

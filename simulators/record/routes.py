@@ -98,9 +98,12 @@ class Routes:
             links["next"] = f"{self._base}/{type_}?{urlencode(given | {'_count': count, '_offset': offset + count})}"
         return Answer(200, bundles.searchset(page, total, links, self._base))
 
-    def read(self, _request: Request, type_: str, id_: str) -> Answer:
-        """The newest version of a resource."""
-        return _shown(200, self._store.newest(resources.checked_key(type_, id_)))
+    def read(self, request: Request, type_: str, id_: str) -> Answer:
+        """The newest version of a resource; of a Binary the bytes alone, unless FHIR is asked for."""
+        version = self._store.newest(resources.checked_key(type_, id_))
+        if version is not None and type_ == "Binary" and not _wants_fhir(request.headers):
+            return _bytes(version)
+        return _shown(200, version)
 
     def read_version(self, _request: Request, type_: str, id_: str, number: str) -> Answer:
         """One version of a resource."""
@@ -175,6 +178,20 @@ def _shown(status: int, version: Version | None) -> Answer:
     if version is None:
         raise Refused(404, "not-found", "There is no such resource.")
     return Answer(status, exact.write(resources.shown(version)), (("ETag", version.etag),))
+
+
+def _wants_fhir(headers: dict[str, str]) -> bool:
+    """FHIR R4, binary.html#rest."""
+    accepted = headers.get("accept", "").lower()
+    return any(item.partition(";")[0].strip() in _MEDIA_TYPES for item in accepted.split(","))
+
+
+def _bytes(version: Version) -> Answer:
+    tree = exact.read(version.body)
+    media_type, data = (tree.get("contentType"), tree.get("data")) if isinstance(tree, dict) else (None, None)
+    if not isinstance(media_type, str) or not isinstance(data, str):
+        raise Refused(404, "not-found", "This Binary has no content.")
+    return Answer(200, resources.content(data), (("ETag", version.etag),), media_type)
 
 
 def _check_media_type(headers: dict[str, str]) -> None:

@@ -13,7 +13,19 @@ from ingest.model import Channel, DeviceStatus, Facts, Outcome, RawMessage
 from simulators.devices.clock import text
 from simulators.devices.kinds import KINDS
 from simulators.devices.messages import encode
-from simulators.faults import CLOCK, CONTENT, LINE, NAMES, Misbehaviour, UnknownFaultError, parse
+from simulators.faults import (
+    CLOCK,
+    CONTENT,
+    LARGE,
+    LINE,
+    NAMES,
+    PARTS,
+    STOP,
+    Misbehaviour,
+    UnknownFaultError,
+    parse,
+    possible,
+)
 
 NOW = datetime.fromisoformat("2026-11-21T08:30:00+04:00")
 INSTANT = int(NOW.timestamp() * 1_000_000)
@@ -30,14 +42,28 @@ def misbehaving(*faults: str, seed: int = 0) -> Misbehaviour:
     return Misbehaviour(tuple(map(parse, faults)), seed)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", CONTENT)
+VALUE_FAULTS = ("wrong_unit", "no_unit", "impossible", "not_finite")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, kind) for name in CONTENT for kind in KINDS if name not in VALUE_FAULTS or kind != "retinography"],
+)
 def test_a_content_fault_ends_in_its_reason(name: str, kind: str) -> None:
     """The gateway's judge quarantines the reading with the very reason in the table."""
+    if name not in possible(reading(kind)):
+        assert misbehaving(name).made(reading(kind)).keys() == reading(kind).keys()
+        return
     payload = encode(misbehaving(name).made(reading(kind)))
     raw = RawMessage("bp-0001", Channel.READING, payload, INSTANT)
     verdict = judge(raw, Facts(INSTANT, DeviceStatus.ACTIVE)).verdict
     assert (verdict.outcome, verdict.reason) == (Outcome.QUARANTINED, CONTENT[name].reason)
+
+
+@pytest.mark.parametrize("name", VALUE_FAULTS)
+def test_a_picture_has_no_values_to_get_wrong(name: str) -> None:
+    """A fault of a value leaves a picture as it is."""
+    assert misbehaving(name).made(reading("retinography")) == reading("retinography")
 
 
 def test_without_faults_nothing_changes() -> None:
@@ -93,9 +119,9 @@ def test_a_skewed_clock_is_late_by_hours() -> None:
 
 
 def test_every_fault_is_named_once() -> None:
-    """The three tables make up the list that people choose from."""
-    assert len(NAMES) == len(CONTENT) + len(LINE) + 1
-    assert CLOCK in NAMES
+    """The tables make up the list that people choose from."""
+    assert len(NAMES) == len(CONTENT) + len(LINE) + len(LARGE) + len(PARTS) + 2
+    assert {CLOCK, STOP} < set(NAMES)
 
 
 @pytest.mark.parametrize("written", ["explode", "drop:2", "drop:x", "drop:-1", "drop:nan", ""])
