@@ -28,6 +28,24 @@ from ingest.reasons import Rejected
 SECOND = 1_000_000
 _FRACTION = re.compile(r"\.(\d+)")
 
+_CODED = {
+    "Observation": "code",
+    "DiagnosticReport": "code",
+    "DocumentReference": "type",
+    "Media": "view",
+    "ImagingStudy": "modality",
+}
+_DATED = {
+    "Observation": "effectiveDateTime",
+    "DiagnosticReport": "effectiveDateTime",
+    "DocumentReference": "date",
+    "Media": "createdDateTime",
+    "ImagingStudy": "started",
+    "Provenance": "recorded",
+}
+"""What R4's search parameters look at: ``code`` (of Media ``view``, of ImagingStudy ``modality``, of DocumentReference
+``type``), and ``date`` (``created``, ``started``, ``recorded``)."""
+
 _LAST = """
 SELECT coalesce(max(position), 0), coalesce((SELECT at FROM feed ORDER BY position DESC LIMIT 1), 0) FROM feed
 """
@@ -41,7 +59,8 @@ _IDENTIFIER = "INSERT OR IGNORE INTO identifier (type, value, system, id) VALUES
 class Version:
     """A resource version to append, with the ids of the Patient and Device it refers to and its journal position.
 
-    ``content`` is its bytes, made here: not in the transaction, where others would wait for it.
+    ``gateway`` is the id of the Device that put it together, if it was made of a reading. ``content`` is its bytes,
+    made here: not in the transaction, where others would wait for it.
     """
 
     resource: Resource
@@ -49,6 +68,7 @@ class Version:
     device: str | None = None
     site: str | None = None
     reading: int | None = None
+    gateway: str | None = None
     content: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -127,14 +147,18 @@ def _index(connection: Connection, done: Sequence[Appended]) -> None:
 
 
 def _codes(body: dict[str, Any]) -> str | None:
-    codings: Iterable[dict[str, str]] = body.get("code", {}).get("coding", ())
+    """The codings of the one element that its type is looked for by."""
+    element = _CODED.get(body["resourceType"])
+    held = body.get(element, {}) if element else {}
+    codings: Iterable[dict[str, str]] = held if isinstance(held, list) else held.get("coding", ())
     words = [f"{coding.get('system', '')}|{coding['code']}" for coding in codings]
     return f" {' '.join(words)} " if words else None
 
 
 def _period(body: dict[str, Any]) -> tuple[Instant | None, Instant | None]:
-    """First and last microsecond that effectiveDateTime may mean: a time to the second covers that second."""
-    text = body.get("effectiveDateTime")
+    """First and last microsecond that the time of a resource may mean: a time to the second covers that second."""
+    element = _DATED.get(body["resourceType"])
+    text = body.get(element) if element else None
     if text is None:
         return None, None
     try:

@@ -6,6 +6,7 @@ the resource means, whether it is FHIR (``structure``), where it is kept or sent
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self, TypeAlias
@@ -14,13 +15,19 @@ import simplejson
 
 Body: TypeAlias = dict[str, Any]
 """A FHIR element or resource: ``dict``, ``list``, ``str``, ``int``, ``bool``, ``Decimal``, no ``float``."""
+_PLACEHOLDER = re.compile(r"@sha256:[0-9a-f]{64}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One installation; ``oid`` is its root, dotted (``2.999.1``): all it makes is named under it."""
+    """One installation; ``oid`` is its root, dotted (``2.999.1``): all it makes is named under it.
+
+    ``gateway`` names the installation as a FHIR Device, ``version`` is that of its software, if it is to be told.
+    """
 
     oid: str
+    gateway: str = "constantes"
+    version: str | None = None
 
     @property
     def source(self) -> str:
@@ -28,13 +35,19 @@ class Deployment:
         return f"urn:oid:{self.oid}"
 
     def system(self, branch: int) -> str:
-        """URI of a branch: 1 resources made of readings, 2 devices, 3 exams, 4 local patient numbers."""
+        """URI of a branch: 1 resources made of readings, 2 devices, 3 exams, 4 local patient numbers.
+
+        5 SHA-256 of raw messages, 6 versions of the mapping.
+        """
         return f"urn:oid:{self.oid}.{branch}"
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A FHIR resource: ``body`` is complete, ``type`` and ``id`` repeat what it says of itself."""
+    """A FHIR resource: ``body`` is complete, ``type`` and ``id`` repeat what it says of itself.
+
+    The one thing a body does not hold is the content of a Binary: its ``data`` is ``placeholder``.
+    """
 
     type: str
     id: str
@@ -50,6 +63,19 @@ class Resource:
     def reference(self) -> str:
         """How another resource points to this one: ``Observation/...``."""
         return f"{self.type}/{self.id}"
+
+
+def placeholder(sha256: str) -> str:
+    """What stands in a Binary for the base64 of the blob of this hex SHA-256 until the bytes leave.
+
+    No base64 holds ``@``, so it cannot be mistaken for any; the bytes lie in the blob store, once.
+    """
+    return f"@sha256:{sha256}"
+
+
+def is_placeholder(data: str) -> bool:
+    """Whether this is what ``placeholder`` gives."""
+    return _PLACEHOLDER(data) is not None
 
 
 def encode(resource: Resource) -> bytes:

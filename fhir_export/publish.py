@@ -31,7 +31,8 @@ from ingest.model import Instant
 _ROUND = 20  # readings a round: about 15 ms of building, then a transaction of a few
 _IDLE_S = 0.1
 _REFUSED_AGAIN = """
-INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i WHERE i.why = 'mapping.refused'
+INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i
+WHERE i.why IN ('mapping.refused', 'patient.differs', 'content.missing')
 AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
 """
 _NEWEST = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
@@ -40,7 +41,7 @@ _REST = 1.0  # of the time a round took, while devices are sending: they wait fo
 
 
 class Publisher:
-    """One loop over one ledger."""
+    """One loop over one ledger and its blobs."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Publisher:
         disciplined: Callable[[], bool],
     ) -> None:
         self._file, self._dispatch, self._now = file, dispatch, now
-        self._builder = Builder(deployment, disciplined, Referred(deployment))
+        self._builder = Builder(deployment, now, disciplined, Referred(deployment), file.blobs.read)
         self._busy = False
         self.problem: str | None = None
 
@@ -92,7 +93,7 @@ class Publisher:
         return found.size
 
     def _open(self, connection: Connection) -> None:
-        """What waits for a destination, or for the mend of a mapping, is looked at anew by each process."""
+        """What waits for a destination, for the mend of a mapping or of a file, is looked at anew by each process."""
         self._dispatch.open(connection, self._now())
         connection.exec_driver_sql(_REFUSED_AGAIN)
 
@@ -111,7 +112,7 @@ class Publisher:
         _keep_attributions(connection, found, now)
         _keep_doubts(connection, found, now)
         if any(what in ("device", "patient") for _, what, _ in found.ground.due):
-            connection.exec_driver_sql(_REFUSED_AGAIN)  # it may have been the person or device that was no FHIR
+            connection.exec_driver_sql(_REFUSED_AGAIN)  # it may have been this person or device
         if found.ground.due:
             connection.execute(
                 DUE.delete().where(DUE.c.position.in_([position for position, _, _ in found.ground.due]))

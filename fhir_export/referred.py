@@ -1,7 +1,7 @@
-"""Patients and devices that Observations refer to: a version of each before the first reading, and one at each change.
+"""Who readings refer to (patients, devices, the gateway): a version of each before the first one, and at each change.
 
-Comes in: the patients and devices of a round. Goes out: versions of those that are not in the feed as they are, and the
-ones that cannot be told in FHIR. Refuses to know: readings, who belongs to whom.
+Comes in: the patients and devices of a round, the deployment. Goes out: versions of those that are not in the feed as
+they are, and the ones that cannot be told in FHIR. Refuses to know: readings, who belongs to whom.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from fhir_export.structure import NotFhir, validated
 from ingest.ledger.schema import FEED, RESOURCE
 from registry.model import Device, Patient
 
-Noun: TypeAlias = Patient | Device
+Noun: TypeAlias = Patient | Device | Deployment
+"""A deployment stands for its gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,24 @@ class Referred:
     def _resource(self, noun: Noun) -> Resource:
         if isinstance(noun, Patient):
             return mapping.patient_resource(noun, self.deployment)
+        if isinstance(noun, Deployment):
+            return mapping.gateway_resource(noun)
         return mapping.device_resource(noun, self.deployment)
 
 
-def refers_to(patient: str, device: str) -> set[str]:
-    """What an Observation of this patient and device refers to, named as in the refusals of ``Referred``."""
-    return {f"Patient/{patient}", f"Device/{device}"}
+def refers_to(patient: str, device: str, deployment: Deployment) -> set[str]:
+    """What a reading of this patient and device refers to, named as in the refusals of ``Referred``."""
+    return {f"Patient/{patient}", f"Device/{device}", _place(deployment)}
 
 
 def _place(noun: Noun) -> str:
-    return f"Patient/{noun.patient}" if isinstance(noun, Patient) else f"Device/{noun.device}"
+    match noun:
+        case Patient():
+            return f"Patient/{noun.patient}"
+        case Device():
+            return f"Device/{noun.device}"
+        case Deployment():
+            return f"Gateway/{noun.gateway}"
 
 
 def _newest(connection: Connection, resources: Sequence[Resource]) -> dict[str, bytes]:

@@ -19,15 +19,16 @@ from sqlalchemy import Connection, Select, func, select
 
 from fhir_export import mapping
 from fhir_export.feed import Version
-from fhir_export.model import Deployment, Resource, decode
+from fhir_export.model import Deployment, Resource
 from fhir_export.referred import Noun, Referred, refers_to
 from fhir_export.structure import NotFhir, validated
+from fhir_export.withdrawn import taken_back
 from ingest.clock import judge_time
 from ingest.ledger.readings import Accepted, accepted
-from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, FEED, READING, RESOURCE
-from ingest.model import ClockFacts, DeviceStatus, Facts, TimeMark, Timing
+from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, READING
+from ingest.model import ClockFacts, DeviceStatus, Facts, Instant, TimeMark, Timing
 from ingest.reasons import Rejected
-from registry import assignments, devices, people
+from registry import assignments, claims, devices, people
 from registry.attribution import Doubt, attribute
 from registry.model import Assignment, Attributed, Device
 
@@ -64,11 +65,17 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Builds rounds; ``disciplined``: whether this machine's clock may correct those of devices now."""
+    """Builds rounds.
+
+    ``now`` is the time of day, ``disciplined`` whether this machine's clock may correct those of devices now, ``read``
+    gives the bytes of a blob by its hex SHA-256 or raises BlobMissing.
+    """
 
     deployment: Deployment
+    now: Callable[[], Instant]
     disciplined: Callable[[], bool]
     referred: Referred
+    read: Callable[[str], bytes]
 
     def look(self, connection: Connection, most: int) -> Round | None:
         """The next ``most`` readings of the journal and rows of ``due``, built; None when there is neither."""
@@ -80,23 +87,23 @@ class Builder:
             return None
         taken, current = _attributions(connection, {*fresh, *_refs(due, "reading"), *_refs(due, "retraction")})
         again, retracted = _in_order(due, taken)
-        kept = accepted(connection, {*fresh, *again} - (current - retracted))
+        kept = accepted(connection, {*fresh, *again} - (current - retracted), self.read)
         names = {each.reading.key.device for each in kept}
         ground = _ground(connection, cursor, due, names)
         found = Round(ground, fresh[-1] if fresh else cursor, len(fresh) + len(due), retracted=tuple(sorted(retracted)))
         known = devices.find(connection, names | {ref for _, what, ref in due if what == "device"})
         decided = list(self._decide(ground, kept, known))
+        against = claims.doubts(connection, [(each, who) for each, who, _ in decided if not isinstance(who, Doubt)])
+        decided = [(each, against.get(each.position, who), timing) for each, who, timing in decided]
         refused = self._refer(connection, found, decided, known)
         # Before what takes its place: nobody ever sees two Observations of one reading that both stand.
-        found.versions += _taken_back(connection, retracted)
+        found.versions += taken_back(connection, retracted, mapping.gateway_id(self.deployment.gateway), self.now())
         for each, who, timing in decided:
             if isinstance(who, Doubt):
                 found.doubtful.append((each, who))
             else:
-                held = known[each.reading.key.device]
                 n = taken.get(each.position, 0) + 1
-                reading = replace(each.reading, timing=timing)
-                self._map(found, each, Attributed(reading, each.kept_at, who, held, n), refused)
+                self._map(found, each, self._attributed(each, timing, who, known, n), refused)
         return found
 
     def _decide(self, ground: Ground, kept: Sequence[Accepted], known: Collection[str]) -> Iterator[_Decided]:
@@ -134,22 +141,36 @@ class Builder:
         named = {device for _, device in used} | {ref for _, what, ref in due if what == "device"}
         nouns: list[Noun] = [*people.find(connection, persons).values()]
         nouns += [device for name, device in known.items() if name in named]
+        nouns += [self.deployment] if used else []
         found.versions, refused = self.referred.versions(connection, nouns)
         return refused
 
+    def _attributed(self, each: Accepted, timing: Timing, who: str, known: Mapping[str, Device], n: int) -> Attributed:
+        return Attributed(
+            replace(each.reading, timing=timing),
+            each.kept_at,
+            who,
+            known[each.reading.key.device],
+            each.sha,
+            n,
+            each.hub,
+            each.found,
+            self.now() if n > 1 else None,
+        )
+
     def _map(self, found: Round, each: Accepted, attributed: Attributed, refused: set[str]) -> None:
         who, device = attributed.patient, attributed.device
-        built = None if refused & refers_to(who, device.device) else self._observations(attributed)
+        built = None if refused & refers_to(who, device.device, self.deployment) else self._resources(attributed)
         if built is None:
             found.doubtful.append((each, MAPPING_REFUSED))
             return
-        about = mapping.device_id(device.device)
+        about, gateway = mapping.device_id(device.device), mapping.gateway_id(self.deployment.gateway)
         found.attributed.append((each.position, attributed))
-        found.versions += [Version(resource, who, about, device.site, each.position) for resource in built]
+        found.versions += [Version(resource, who, about, device.site, each.position, gateway) for resource in built]
 
-    def _observations(self, attributed: Attributed) -> list[Resource] | None:
+    def _resources(self, attributed: Attributed) -> list[Resource] | None:
         try:
-            return [validated(resource) for resource in mapping.observations(attributed, self.deployment)]
+            return [validated(resource) for resource in mapping.resources(attributed, self.deployment)]
         except NotFhir:
             return None
 
@@ -205,20 +226,3 @@ def _attributions(connection: Connection, positions: Collection[int]) -> tuple[d
     counted = select(a.position, func.max(a.n), func.count() > func.count(a.retracted_at))
     rows = connection.execute(counted.where(a.position.in_(positions)).group_by(a.position)).all()
     return {position: n for position, n, _ in rows}, {position for position, _, held in rows if held}
-
-
-def _taken_back(connection: Connection, positions: Collection[int]) -> Iterator[Version]:
-    """The newest version of everything made from these readings, as entered-in-error."""
-    if not positions:
-        return
-    newest = (
-        select(FEED.c.body, FEED.c.patient, FEED.c.device, RESOURCE.c.site, FEED.c.reading)
-        .join_from(FEED, RESOURCE, FEED.c.position == RESOURCE.c.position)
-        .where(FEED.c.reading.in_(positions))
-        .order_by(FEED.c.position)
-    )
-    for body, patient, device, site, reading in connection.execute(newest):
-        resource = decode(body)
-        if resource.body["status"] != "entered-in-error":
-            wrong = Resource.of(mapping.entered_in_error(resource.body))
-            yield Version(wrong, patient, device, site, reading)

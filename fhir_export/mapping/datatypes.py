@@ -42,11 +42,20 @@ def quantity(value: str, unit: str) -> Body:
 
 def measured(measurement: Measurement) -> Body:
     """A Quantity in the metric's unit; what was sent in another unit stands beside it, as sent."""
-    unit = METRICS[measurement.metric].unit
-    if measurement.unit == unit:
-        return quantity(measurement.value, unit)
-    sent = {"url": _TRANSLATION, "valueQuantity": quantity(measurement.value, measurement.unit)}
-    return {"extension": [sent], **quantity(measurement.normal, unit)}
+    own = normal(measurement)
+    if measurement.unit == own["code"]:
+        return own
+    return {"extension": [{"url": _TRANSLATION, "valueQuantity": as_sent(measurement)}], **own}
+
+
+def normal(measurement: Measurement) -> Body:
+    """A Quantity in the metric's unit and nothing beside it."""
+    return quantity(measurement.normal, METRICS[measurement.metric].unit)
+
+
+def as_sent(measurement: Measurement) -> Body:
+    """A Quantity in the unit the device sent, with its digits."""
+    return quantity(measurement.value, measurement.unit)
 
 
 def sampled(recording: Recording, lead: Lead) -> Body:

@@ -16,9 +16,10 @@ from fhir_export.profiles import (
     MDC,
     PHD_DEVICE,
     SPECIALIZATIONS,
+    SPECIALIZATIONS_BY_METHOD,
     Coding,
 )
-from registry.model import Device, Identity
+from registry.model import Device
 
 _SYSTEM_ID_TYPE = Coding("http://hl7.org/fhir/uv/phd/CodeSystem/ContinuaDeviceIdentifiers", "SYSID")
 _EUI64 = "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680"
@@ -51,7 +52,7 @@ def device_resource(device: Device, deployment: Deployment) -> Resource:
     }
     if phd:
         body["type"] = concept((_PHD_TYPE,))
-        body["specialization"] = _specializations(device.identity)
+        body["specialization"] = _specializations(device)
     if device.identity.firmware:
         body["version"] = [{"type": concept((_FIRMWARE,)), "value": device.identity.firmware}]
     return Resource.of(body)
@@ -71,10 +72,15 @@ def _told(element: str, value: str | None, *, required: bool = False) -> Body:
     return {f"_{element}": absent()} if required else {}
 
 
-def _specializations(identity: Identity) -> list[Body]:
+def _specializations(device: Device) -> list[Body]:
     """One entry a specialization, its version unknown: PHD requires it and ``hello`` does not say it."""
-    codes = dict.fromkeys(SPECIALIZATIONS.get(kind, GENERIC_SPECIALIZATION) for kind in identity.kinds)
+    codes = dict.fromkeys(_specialization(kind, device.method) for kind in device.identity.kinds)
     return [
         {"systemType": concept((Coding(MDC, code),)), "_version": absent()}
         for code in codes or (GENERIC_SPECIALIZATION,)
     ]
+
+
+def _specialization(kind: str, method: str | None) -> str:
+    by_kind = SPECIALIZATIONS.get(kind, GENERIC_SPECIALIZATION)
+    return SPECIALIZATIONS_BY_METHOD.get((kind, method or ""), by_kind)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_export.mapping import device_resource, entered_in_error, observations, patient_resource
-from fhir_export.model import Body, Deployment, encode
+from fhir_export.mapping import device_resource, entered_in_error, patient_resource, resources
+from fhir_export.model import Body, Deployment, Resource, encode
 from fhir_export.structure import validated
 from ingest.clock import SECOND, parse
 from ingest.model import DeviceStatus, Key, Measurement, Reading, TimeMark, Timing
@@ -28,12 +28,17 @@ READING = Reading(
         Measurement("cuff_pulse", "71", "/min", "71"),
     ),
 )
-ATTRIBUTED = Attributed(READING, parse(TAKEN), "p1", DEVICE)
+ATTRIBUTED = Attributed(READING, parse(TAKEN), "p1", DEVICE, bytes(32))
+
+
+def observations(attributed: Attributed) -> tuple[Resource, ...]:
+    """Map and give the vital signs: blood pressure, then pulse."""
+    return tuple(made for made in resources(attributed, DEPLOYMENT) if "profile" in made.body["meta"])
 
 
 def pressure(attributed: Attributed) -> Body:
     """Map and give the blood pressure."""
-    return observations(attributed, DEPLOYMENT)[0].body
+    return observations(attributed)[0].body
 
 
 def shifted(offset: int) -> Attributed:
@@ -73,7 +78,7 @@ def test_a_clock_that_was_not_corrected_says_nothing() -> None:
 
 def test_a_retraction_differs_in_its_status_only() -> None:
     """The resource taken back has the same bytes but for the status; the one in hand is not changed."""
-    made = observations(ATTRIBUTED, DEPLOYMENT)[0]
+    made = observations(ATTRIBUTED)[0]
     before = encode(made)
     taken_back = entered_in_error(made.body)
     assert encode(replace(made, body=taken_back)) == before.replace(b'"final"', b'"entered-in-error"')
@@ -83,8 +88,8 @@ def test_a_retraction_differs_in_its_status_only() -> None:
 @pytest.mark.parametrize("attribution", [2, 3, 10_000])
 def test_another_attribution_has_another_id(attribution: int) -> None:
     """From the second on, id and identifier end in the attribution's number, and still fit FHIR."""
-    again = observations(replace(ATTRIBUTED, attribution=attribution), DEPLOYMENT)
-    first = observations(ATTRIBUTED, DEPLOYMENT)
+    again = observations(replace(ATTRIBUTED, attribution=attribution))
+    first = observations(ATTRIBUTED)
     assert [made.id for made in again] == [f"{made.id}-{attribution}" for made in first]
     assert all(made.body["identifier"][0]["value"] == made.id for made in again)
     assert all(len(made.id) <= 64 for made in again)
@@ -92,7 +97,7 @@ def test_another_attribution_has_another_id(attribution: int) -> None:
 
 def test_the_same_reading_gives_the_same_bytes() -> None:
     """Mapping twice gives equal bytes: retries and second exporters write the same resource."""
-    once, twice = observations(ATTRIBUTED, DEPLOYMENT), observations(ATTRIBUTED, DEPLOYMENT)
+    once, twice = resources(ATTRIBUTED, DEPLOYMENT), resources(ATTRIBUTED, DEPLOYMENT)
     assert [encode(made) for made in once] == [encode(made) for made in twice]
 
 

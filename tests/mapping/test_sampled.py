@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_export.mapping import observations
+from fhir_export.mapping import resources
 from fhir_export.model import Body, Deployment, encode
 from fhir_export.profiles import LEADS
 from fhir_export.structure import validated
@@ -47,8 +47,8 @@ def tracing(recording: Recording) -> Body:
         measurements=(),
         recording=recording,
     )
-    attributed = Attributed(reading, 0, "p1", Device("ecg-cart-0001", DeviceStatus.ACTIVE))
-    (resource,) = observations(attributed, Deployment("2.999.1"))
+    attributed = Attributed(reading, 0, "p1", Device("ecg-cart-0001", DeviceStatus.ACTIVE), bytes(32))
+    resource = resources(attributed, Deployment("2.999.1"))[0]
     body: Body = json.loads(encode(validated(resource)), parse_float=Decimal)
     return body
 

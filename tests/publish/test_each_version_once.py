@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection, Row, select, text
 
 from fhir_export.destinations import Destination, Dispatch
+from fhir_export.mapping import gateway_id
 from fhir_export.model import Deployment, decode
 from fhir_export.publish import Publisher
 from fhir_export.push import outcomes, rows
@@ -39,6 +40,7 @@ from tests.support.ledgers import NOW, STREAM, body
 
 MINUTE = 60_000_000
 DEVICES = ("bp-0001", "bp-0002")
+GATEWAY = gateway_id("constantes")
 PATIENTS = ("p1", "p2")
 DESTINATIONS = (Destination("looks-up"), Destination("writes", "write"))
 ATTRIBUTED_OR_NOT = """
@@ -166,7 +168,7 @@ class EachVersionOnce(RuleBasedStateMachine):
 
     def judged(self, device: str, payload: bytes) -> Any:  # noqa: ANN401 - a judged message
         """What the gateway makes of bytes."""
-        known = RelationalLedger(self.file).known({device})[device]
+        known = RelationalLedger(self.file).known({device}, 0)[device]
         raw = RawMessage(device, Channel.READING, payload, NOW)
         return judge(raw, Facts(NOW, DeviceStatus.ACTIVE, dict(known.clocks)))
 
@@ -362,7 +364,8 @@ class EachVersionOnce(RuleBasedStateMachine):
             assert {key: row.version for key, row in newest.items()} == self.versions
             assert all(self.feed[r.position - 1][1:4] == (r.type, r.id, r.version) for r in newest.values())
             # A device has a site, and so has all that comes from it, what is taken back too.
-            assert {row.site for row in newest.values() if row.type != "Patient"} <= {"site-1"}
+            placed = [row for row in newest.values() if row.type != "Patient" and row.id != GATEWAY]
+            assert {row.site for row in placed} <= {"site-1"}
             self.deliveries(connection)
             self.readings(connection)
 
@@ -373,7 +376,9 @@ class EachVersionOnce(RuleBasedStateMachine):
         assert row.version == self.versions.get(key, 0) + 1
         assert not self.feed or row.at >= self.feed[-1].at
         resource = decode(row.body).body
-        if row.reading is not None:
+        if row.type == "Provenance":
+            self.tells(row, resource)
+        elif row.reading is not None:
             assert ("Patient", row.patient) in self.versions
             assert ("Device", row.device) in self.versions
             assert resource["subject"]["reference"] == f"Patient/{row.patient}"
@@ -385,11 +390,23 @@ class EachVersionOnce(RuleBasedStateMachine):
         self.versions[key] = row.version
         self.owe(row)
 
+    def tells(self, row: Row[Any], resource: dict[str, Any]) -> None:
+        """A Provenance comes once, after what it is about: standing when it was made, taken back when that was."""
+        assert row.version == 1
+        assert ("Device", GATEWAY) in self.versions
+        taken_back = resource["activity"]["coding"][0]["code"] == "NULLIFY"
+        assert ("-retraction-" in row.id) == taken_back
+        standing = {id_ for (reading, _), ids in self.standing.items() if reading == row.reading for id_ in ids}
+        targets = {target["reference"].removeprefix("Observation/") for target in resource["target"]}
+        assert (standing & targets) == (set() if taken_back else targets)
+        assert all(("Observation", target) in self.versions for target in targets)
+
     def owe(self, row: Row[Any]) -> None:
         """Who has to get this version, by the rules of ``fhir_export.destinations`` told otherwise."""
         for destination in DESTINATIONS:
             name = destination.name
-            refers = [("Device", row.device)] + [("Patient", row.patient)] * (destination.patients == "write")
+            refers = [("Device", row.device), ("Device", GATEWAY)]
+            refers += [("Patient", row.patient)] * (destination.patients == "write")
             if row.reading is None and (name, row.type, row.id) in self.followed:
                 self.owed.add((name, row.position))
             for type_, id_ in refers if row.reading is not None else ():
@@ -418,7 +435,7 @@ class EachVersionOnce(RuleBasedStateMachine):
             assert row.held + (row.why is not None) <= 1
             assert row.ever or row.why or row.position > cursor, "lost between the journal, the inbox and the record"
             standing = [id_ for (reading, _), ids in self.standing.items() if reading == row.position for id_ in ids]
-            assert len(standing) == row.held
+            assert len([id_ for id_ in standing if "-clock" not in id_]) == row.held
             for id_ in standing:
                 newest = self.feed[max(r.position for r in self.feed if r.id == id_) - 1]
                 assert newest.patient == row.patient

@@ -25,13 +25,13 @@ YEAR = 365 * 86_400_000_000
 
 
 def test_who_is_referred_to_comes_first(desk: Desk) -> None:
-    """Patient and Device are in the feed before the Observation, once for all its readings."""
+    """Patient, Device and gateway are in the feed before the Observation, once for all its readings."""
     desk.assign(DEVICE, "p1")
     desk.commit(reading(0), reading(1))
     desk.drain()
     types = [row.type for row in desk.rows("SELECT type FROM feed ORDER BY position")]
-    assert sorted(types[:3]) == ["Device", "Patient", "Patient"]
-    assert types[3:] == ["Observation", "Observation"]
+    assert sorted(types[:4]) == ["Device", "Device", "Patient", "Patient"]
+    assert types[4:] == ["Observation", "Provenance"] * 2
 
 
 def test_a_reading_without_a_patient_waits_for_one(desk: Desk) -> None:
@@ -81,6 +81,49 @@ def test_a_reading_that_goes_to_another_patient_is_taken_back_first(desk: Desk) 
     ids = [each["id"] for each in desk.feed()]
     assert ids[0] == ids[1]
     assert ids[2] == f"{ids[0]}-2"
+
+
+def test_each_retraction_is_told_once(desk: Desk) -> None:
+    """Given, taken back, given and taken back again: a Provenance for each, of what was standing then."""
+    desk.assign(DEVICE, "p1")
+    desk.commit(reading(0))
+    for what in ("reading", "retraction", "reading", "retraction"):
+        desk.due(what, 1)
+        desk.drain()
+    told = [(each["id"].partition("-")[2], len(each["target"])) for each in desk.feed("Provenance")]
+    assert told == [("provenance", 1), ("retraction-2", 1), ("provenance-2", 1), ("retraction-3", 1)]
+    last = [each["target"][0]["reference"].partition("-")[2] for each in desk.feed("Provenance")]
+    assert last == ["blood-pressure", "blood-pressure", "blood-pressure-2", "blood-pressure-2"]
+
+
+def test_what_is_made_when_given_again_has_that_time(desk: Desk) -> None:
+    """The second person's Observation is issued when it was given to them, the first one when it was accepted."""
+    desk.assign(DEVICE, "p1")
+    desk.commit(reading(0))
+    desk.drain()
+    desk.now = NOW + MINUTE
+    for what in ("retraction", "reading"):
+        desk.due(what, 1)
+    desk.drain()
+    assert [each["issued"] for each in desk.feed()] == [utc_text(NOW), utc_text(NOW), utc_text(NOW + MINUTE)]
+    assert [each["recorded"] for each in desk.feed("Provenance")] == [
+        utc_text(NOW), utc_text(NOW + MINUTE), utc_text(NOW + MINUTE),
+    ]  # fmt: skip
+
+
+def test_a_corrected_time_has_its_clock_beside_it(desk: Desk) -> None:
+    """The Observation of the clock comes before what points to it, and is taken back with it."""
+    desk.assign(DEVICE, "p1")
+    desk.commit(
+        State(DEVICE, NOW, epoch=0, offset=-5 * MINUTE, uncertainty=1), unverified(json.dumps(body(0)).encode())
+    )
+    desk.drain()
+    desk.due("retraction", 1)
+    desk.drain()
+    rows = desk.rows("SELECT id, version FROM feed WHERE type = 'Observation' ORDER BY position")
+    assert [(row.id.partition("-")[2], row.version) for row in rows] == [
+        ("clock", 1), ("blood-pressure", 1), ("clock", 2), ("blood-pressure", 2),
+    ]  # fmt: skip
 
 
 def test_what_is_taken_back_is_still_seen_at_its_site(desk: Desk) -> None:
@@ -186,7 +229,7 @@ def test_a_round_that_is_undone_is_forgotten(desk: Desk, where: str) -> None:
     assert desk.feed() == []
     desk.drain()
     due = desk.rows("SELECT type FROM delivery ORDER BY position")
-    assert sorted(row.type for row in due) == ["Device", "Observation", "Patient"]
+    assert sorted(row.type for row in due) == ["Device", "Device", "Observation", "Patient", "Provenance"]
 
 
 def test_what_looks_patients_up_is_parked_until_it_writes_them(desk: Desk) -> None:
@@ -196,9 +239,12 @@ def test_what_looks_patients_up_is_parked_until_it_writes_them(desk: Desk) -> No
     desk.commit(reading(0))
     desk.drain()
     parked = desk.rows("SELECT type, state, answer FROM delivery ORDER BY position")
-    assert [tuple(row) for row in parked] == [("Device", "due", None), ("Observation", "parked", NOT_LINKED)]
+    assert [tuple(row) for row in parked] == [
+        ("Device", "due", None), ("Device", "due", None), ("Observation", "parked", NOT_LINKED),
+        ("Provenance", "parked", NOT_LINKED),
+    ]  # fmt: skip
     desk.dispatch = Dispatch([Destination("record", "write")])
-    run_until(desk, lambda: len(desk.rows("SELECT * FROM delivery WHERE state = 'due'")) == 3)
+    run_until(desk, lambda: len(desk.rows("SELECT * FROM delivery WHERE state = 'due'")) == 5)
     order = [row.type for row in desk.rows("SELECT type FROM delivery ORDER BY position")]
     assert order.index("Patient") < order.index("Observation")
 
