@@ -6,6 +6,8 @@ verbs are wired in ``app.office``, the broker in ``app.broker``.
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from app.parts import CannotStart
 from app.settings import Settings
 from fhir_export.destinations import Destination
@@ -23,8 +25,8 @@ def series(_settings: Settings, file: LedgerFile) -> Series:
 
 
 def deployment(settings: Settings) -> Deployment:
-    """What our identifiers hang under."""
-    return Deployment(settings.deployment.oid)
+    """What our identifiers hang under, and the software that a Provenance names."""
+    return Deployment(settings.deployment.oid, version=version("constantes"))
 
 
 def destinations(settings: Settings) -> list[Destination]:

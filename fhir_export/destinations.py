@@ -2,11 +2,13 @@
 
 Comes in: versions just appended to the feed. Goes out: rows of ``delivery``. Refuses to know: how they are sent.
 
-A Patient or Device goes to a destination when a reading that refers to it does, and from then on in every version.
+A Patient or Device goes to a destination when something that refers to it does, and from then on in every version.
+Everything else goes everywhere.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -32,6 +34,8 @@ UNION ALL
 SELECT 1 FROM feed f JOIN delivered d ON d.destination = ?1 AND d.position = f.position WHERE f.type = ?2 AND f.id = ?3
 LIMIT 1
 """
+_FOLLOWING = ("Patient", "Device")
+_DEVICES = re.compile(rb'"reference":"Device/([A-Za-z0-9.-]{1,64})"')
 _NEWEST = "SELECT position FROM resource WHERE type = ? AND id = ?"
 _RELEASE = """
 UPDATE delivery SET state = 'due', answer = NULL, next_try = ? WHERE destination = ? AND state = 'parked' AND answer = ?
@@ -79,23 +83,27 @@ class Dispatch:
 
     def _due(self, connection: Connection, to: Destination, entry: Appended, now: Instant) -> Iterator[_Row]:
         version = entry.version
-        if version.reading is None:
+        if version.resource.type in _FOLLOWING:
             if self._follows(connection, to, *version.key):
                 yield _row(to, entry.position, version.key, now)
             return
         parked = NOT_LINKED if to.patients == "lookup" else None
-        if version.device is not None:
-            yield from self._follow(connection, to, "Device", version.device, now)
+        # The gateway is named by what tells of the reading's origin, and whatever else a resource names goes with it.
+        named = {id_.decode() for id_ in _DEVICES.findall(version.content)}
+        named.update(id_ for id_ in (version.device, version.gateway) if id_ is not None)
+        for device in sorted(named):
+            yield from self._follow(connection, to, "Device", device, now)
         if version.patient is not None and parked is None:
             yield from self._follow(connection, to, "Patient", version.patient, now)
         yield _row(to, entry.position, version.key, now, (version.patient, version.device), parked)
 
     def _follow(self, connection: Connection, to: Destination, type_: str, id_: str, now: Instant) -> Iterator[_Row]:
-        """The newest version of a Patient or Device, unless one was ever due there."""
+        """The newest version of a Patient or Device, unless one was ever due there, or there is none yet."""
         if not self._follows(connection, to, type_, id_):
-            self._following.add((to.name, type_, id_))
-            position = connection.exec_driver_sql(_NEWEST, (type_, id_)).scalar_one()
-            yield _row(to, position, (type_, id_), now)
+            position = connection.exec_driver_sql(_NEWEST, (type_, id_)).scalar()
+            if position is not None:
+                self._following.add((to.name, type_, id_))
+                yield _row(to, position, (type_, id_), now)
 
     def _follows(self, connection: Connection, to: Destination, type_: str, id_: str) -> bool:
         key = (to.name, type_, id_)

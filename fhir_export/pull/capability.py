@@ -9,7 +9,7 @@ import json
 
 from fhir_export.model import Body
 from fhir_export.pull.dates import instant_text
-from fhir_export.pull.parameters import TYPES, Parameter
+from fhir_export.pull.served import TYPES, Parameter
 from ingest.model import Instant
 
 _SECURITY = "Bearer token with SMART v2 system scopes, like system/Observation.rs; none is needed for metadata."
@@ -41,14 +41,16 @@ def statement(base: str, software: str, since: Instant) -> bytes:
 
 
 def _served(type_: str, parameters: tuple[Parameter, ...]) -> Body:
+    interactions = ("read", "search-type") if parameters else ("read",)
     return {
         "type": type_,
-        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "interaction": [{"code": code} for code in interactions],
         "versioning": "versioned",
         "readHistory": False,
         "conditionalRead": "not-match",
-        "searchParam": [
-            {"name": parameter.name, "definition": parameter.definition, "type": parameter.type}
-            for parameter in parameters
-        ],
+        **({"searchParam": [_searched(parameter) for parameter in parameters]} if parameters else {}),
     }
+
+
+def _searched(parameter: Parameter) -> Body:
+    return {"name": parameter.name, "definition": parameter.definition, "type": parameter.type}

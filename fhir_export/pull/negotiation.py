@@ -21,7 +21,9 @@ MOST_FORM_BYTES = 65_536
 _FORM = "application/x-www-form-urlencoded"
 # hl7.org/fhir/R4/http.html#mime-type; a plus that was not escaped arrives as a space
 _FORMATS = {"json", "application/json", "application/fhir+json", "application/fhir json", "text/json"}
-_ACCEPTED = {"*/*", "application/*", "application/json", "application/fhir+json", "text/json"}
+_FHIR = ("application/fhir+json", "application/json", "text/json")
+_ACCEPTED = {"*/*", "application/*", *_FHIR}
+_WEIGHT = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BEARER = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE | re.ASCII)
 
@@ -61,11 +63,47 @@ def spoken(headers: Headers, given: Pairs) -> None:
         raise Refused(Problem.FORMAT)
 
 
+def native(headers: Headers, given: Pairs, media: str) -> bool:
+    """Whether a Binary is wanted in its own media type, which R4 gives to whoever asks for no FHIR (binary.html).
+
+    Raises Refused when it is wanted in a third one.
+    """
+    if any(name == "_format" for name, _ in given):
+        spoken(headers, given)
+        return False
+    accepted = ",".join(headers.getlist("accept")) or "*/*"
+    items = [_weighed(item) for item in accepted.split(",")]
+    own = _best(items, (media, media.partition("/")[0] + "/*", "*/*"))
+    fhir = max(_best(items, (one, "application/*", "*/*")) for one in _FHIR)
+    if max(own, fhir)[0] <= 0:
+        raise Refused(Problem.MEDIA)
+    return own >= fhir
+
+
+def _best(items: Sequence[tuple[str, float]], ranges: Sequence[str]) -> tuple[float, int]:
+    """Weight of the most specific item that fits, and how specific that is (RFC 9110, 12.5.1)."""
+    for n, wanted in enumerate(ranges):
+        weights = [weight for media, weight in items if media == wanted]
+        if weights:
+            return max(weights), -n
+    return 0.0, -len(ranges)
+
+
+def _weighed(item: str) -> tuple[str, float]:
+    media, parameters = _media(item)
+    if not _of_r4(parameters):
+        return media, 0.0
+    weights = [one[2:] for one in parameters if one.startswith("q=")]
+    return media, float(weights[0]) if weights and _WEIGHT.fullmatch(weights[0]) else 1.0
+
+
 def _acceptable(item: str) -> bool:
     media, parameters = _media(item)
     unwanted = {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    if media not in _ACCEPTED or unwanted & set(parameters):
-        return False
+    return media in _ACCEPTED and not unwanted & set(parameters) and _of_r4(parameters)
+
+
+def _of_r4(parameters: Sequence[str]) -> bool:
     return all(one.partition("=")[2] == "4.0" for one in parameters if one.startswith("fhirversion="))
 
 

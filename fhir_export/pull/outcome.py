@@ -42,9 +42,20 @@ class Problem(Enum):
     METHOD = _Row(405, "not-supported", "This method is not supported at this address.")
     FORMAT = _Row(406, "not-supported", "Only FHIR R4 as JSON is spoken: application/fhir+json.")
     GONE = _Row(410, "deleted", "The resource was erased.")
+    MEDIA = _Row(
+        406,
+        "not-supported",
+        "A Binary is given in its own media type or as FHIR R4 JSON: see contentType in the latter.",
+    )
     TOO_LARGE = _Row(413, "too-long", "The form is longer than 64 KiB.")
     TOO_LONG = _Row(414, "too-long", "The query is longer than 16 KiB: send the search as a form to _search.")
     MEDIA_TYPE = _Row(415, "not-supported", "A search is sent as application/x-www-form-urlencoded, not compressed.")
+    BLOB_MISSING = _Row(
+        500,
+        "exception",
+        "The content of this Binary is not available here: its file is missing or altered. Nothing else is concerned. "
+        "Tell the operator, who can bring it back from the backup.",
+    )
     UNAVAILABLE = _Row(
         503, "transient", "The ledger or its audit trail cannot be used now, so nothing is shown: try again."
     )

@@ -1,4 +1,4 @@
-"""What can be searched: one table, from which requests are read and the CapabilityStatement is written.
+"""What a search asks for.
 
 Comes in: names and values of a query. Goes out: ``Query``, or ``Refused``. Refuses to know: tables and SQL, HTTP, who
 asks. Pure.
@@ -14,18 +14,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from enum import Enum
 
 from fhir_export.pull.outcome import Problem, Refused
+from fhir_export.pull.served import TYPES, Parameter, Where
 from fhir_export.pull.values import (
     Dates,
     Ids,
     References,
+    Targets,
     Tokens,
     Unreadable,
     dates,
     ids,
     references,
+    targets,
     tokens,
 )
 
@@ -37,56 +39,8 @@ DEFAULT_RESOURCES = 100
 _COUNT_DIGITS = 6
 """R4 lets a server give fewer than asked for; a number nobody means is refused all the same."""
 
-Criterion = Ids | Tokens | References | Dates
+Criterion = Ids | Tokens | References | Targets | Dates
 
-
-class Where(Enum):
-    """What of a resource is compared."""
-
-    ID = "id"
-    UPDATED = "at"
-    IDENTIFIER = "identifier"
-    PATIENT = "patient"
-    DEVICE = "device"
-    CODES = "codes"
-    TIME = "time"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A search parameter: R4's ``type``, what it compares, where R4 defines it, what a reference points to."""
-
-    name: str
-    type: str
-    where: Where
-    definition: str
-    target: str | None = None
-
-
-_R4 = "http://hl7.org/fhir/SearchParameter/"
-_ID = Parameter("_id", "token", Where.ID, _R4 + "Resource-id")
-_UPDATED = Parameter("_lastUpdated", "date", Where.UPDATED, _R4 + "Resource-lastUpdated")
-
-
-def _identifier(definition: str) -> Parameter:
-    return Parameter("identifier", "token", Where.IDENTIFIER, _R4 + definition)
-
-
-TYPES: dict[str, tuple[Parameter, ...]] = {
-    "Device": (_ID, _UPDATED, _identifier("Device-identifier")),
-    "Observation": (
-        _ID,
-        _UPDATED,
-        _identifier("clinical-identifier"),
-        Parameter("patient", "reference", Where.PATIENT, _R4 + "clinical-patient", "Patient"),
-        Parameter("subject", "reference", Where.PATIENT, _R4 + "Observation-subject", "Patient"),
-        Parameter("device", "reference", Where.DEVICE, _R4 + "Observation-device", "Device"),
-        Parameter("code", "token", Where.CODES, _R4 + "clinical-code"),
-        Parameter("date", "date", Where.TIME, _R4 + "clinical-date"),
-    ),
-    "Patient": (_ID, _UPDATED, _identifier("Patient-identifier")),
-}
-"""Every type that is served, with what it can be searched by."""
 
 SHAPES: dict[str, tuple[str, ...] | None] = {
     "_count": None,
@@ -174,6 +128,8 @@ def _criterion(parameter: Parameter, name: str, value: str, asked: Asked) -> Cri
     try:
         if parameter.target is not None:
             return references(value, parameter.target, asked.base)
+        if parameter.where is Where.TARGET:
+            return targets(value, asked.base)
         if parameter.type == "date":
             return dates(value, asked.zone)
         if parameter.where is Where.ID:

@@ -24,14 +24,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from fhir_export.pull import bundle
+from fhir_export.binary import TYPE as BINARY
+from fhir_export.pull import bundle, contents
 from fhir_export.pull.capability import statement
 from fhir_export.pull.cursor import CursorKey, NotOurs
 from fhir_export.pull.dates import http_date
-from fhir_export.pull.negotiation import Pairs, form, pairs, spoken, strict, token, unchanged
+from fhir_export.pull.negotiation import Pairs, form, native, pairs, spoken, strict, token, unchanged
 from fhir_export.pull.outcome import Problem, Refused, outcome
-from fhir_export.pull.parameters import TYPES, Asked, Query, read
+from fhir_export.pull.parameters import Asked, Query, read
 from fhir_export.pull.search import Page, Version, erased, newest, page
+from fhir_export.pull.served import TYPES
 from fhir_export.pull.values import FHIR_ID
 from ingest.ledger.faults import LedgerFault
 from ingest.ledger.files import LedgerFile
@@ -43,7 +45,7 @@ from registry.clients import Client, Verb, find, may
 DEFAULT_BASE = "http://127.0.0.1:8000/fhir"
 _MEDIA = "application/fhir+json"
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-_EMPTY = {304, 404, 410}
+_OK = 200
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -113,24 +115,40 @@ class _Pull:
 
     def read(self, request: Request, type_: str, id_: str) -> Response:
         """One resource."""
-        spoken(request.headers, pairs(request.scope["query_string"]))
+        given = pairs(request.scope["query_string"])
+        if type_ != BINARY:
+            spoken(request.headers, given)
         now, client = self._admitted(request, type_, "read")
         version, gone = self._newest(type_, id_, client)
         patient = None if version is None else version.patient
-        if version is None:
-            answer = _refusal(Refused(Problem.GONE if gone else Problem.NOT_FOUND))
-        elif unchanged(request.headers, tag := f'W/"{version.version}"'):
-            answer = Response(status_code=304, headers={**_ALWAYS, "ETag": tag, "Last-Modified": http_date(version.at)})
-        else:
-            told = {"ETag": tag, "Last-Modified": http_date(version.at)}
-            answer = _answer(bundle.resource(version), headers=told)
-        shown = 0 if answer.status_code in _EMPTY else 1
+        try:
+            answer = self._shown(request, version, given, missing=Problem.GONE if gone else Problem.NOT_FOUND)
+        except Refused as refused:
+            answer = _refusal(refused)
+        shown = int(answer.status_code == _OK)
         self._note(Access(now, client.client, Action.READ, type_, patient, shown))
         return answer
 
+    def _shown(self, request: Request, version: Version | None, given: Pairs, *, missing: Problem) -> Response:
+        """The answer to a read; raises Refused."""
+        if version is None:
+            raise Refused(missing)
+        tag = f'W/"{version.version}"'
+        told = {**_ALWAYS, "ETag": tag, "Last-Modified": http_date(version.at)}
+        own = False
+        if version.type == BINARY:
+            told["Vary"] = "Accept"
+            media = contents.media(version)
+            own = media is not None and native(request.headers, given, media)
+        if unchanged(request.headers, tag):
+            return Response(status_code=304, headers=told)
+        if version.type == BINARY:
+            return contents.answer(version, self.file.blobs, told, native=own)
+        return _answer(bundle.resource(version), headers=told)
+
     def _admitted(self, request: Request, type_: str, verb: Verb) -> tuple[Instant, Client]:
         """Who asks, if he may; a refusal for want of scope leaves an audit row too."""
-        if type_ not in TYPES:
+        if type_ not in TYPES or (verb == "search" and not TYPES[type_]):
             raise Refused(Problem.UNKNOWN_ROUTE)
         client = find(self.file.readers, token(request.headers))
         if client is None:
@@ -206,11 +224,13 @@ class _Elsewhere:
 def _methods(rest: str) -> str:
     """The methods of an address below ``/fhir``, empty for one that is none."""
     match rest.split("/"):
-        case [type_, "_search"] if type_ in TYPES:
+        case [type_, "_search"] if TYPES.get(type_):
             return "POST"
         case ["metadata"]:
             return "GET"
-        case [type_, *id_] if type_ in TYPES and id_ != [""] and len(id_) <= 1:
+        case [type_] if TYPES.get(type_):
+            return "GET"
+        case [type_, id_] if type_ in TYPES and id_ not in {"", "_search"}:
             return "GET"
         case _:
             return ""

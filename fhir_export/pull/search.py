@@ -16,9 +16,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select, true
 
 from fhir_export.pull.dates import Span, widened
-from fhir_export.pull.parameters import Criterion, Query, Where
+from fhir_export.pull.parameters import Criterion, Query
 from fhir_export.pull.positions import as_positions
-from fhir_export.pull.values import Dates, Ids, References, Token, Tokens
+from fhir_export.pull.served import Where
+from fhir_export.pull.targets import has_target
+from fhir_export.pull.values import Dates, Ids, References, Targets, Token, Tokens
 from ingest.ledger.schema import FEED, IDENTIFIER, RESOURCE
 from ingest.model import Instant
 
@@ -142,6 +144,8 @@ def _condition(where: Where, criterion: Criterion) -> Condition:
             return _one_of(RESOURCE.c.id, ids)
         case References(ids):
             return _one_of(RESOURCE.c.patient if where is Where.PATIENT else RESOURCE.c.device, ids)
+        case Targets(references):
+            return _any(has_target(one) for one in references)
         case Tokens(tokens):
             return _any(_coded(token) for token in tokens)
         case Dates(spans) if where is Where.UPDATED:

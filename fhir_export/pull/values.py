@@ -13,6 +13,7 @@ from datetime import tzinfo
 from fhir_export.pull.dates import Span, span
 
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+_TYPED = re.compile(rf"[A-Z][A-Za-z]{{1,63}}/{FHIR_ID.pattern}", re.ASCII)
 _UNESCAPED = r"((?:[^\\%s]|\\[\\,|$])*)"
 _ITEM = re.compile(_UNESCAPED % ",")
 _TOKEN = re.compile(rf"(?:{_UNESCAPED % '|,'}(\|))?{_UNESCAPED % '|,'}")
@@ -53,6 +54,13 @@ class References:
 
 
 @dataclass(frozen=True, slots=True)
+class Targets:
+    """A reference to one of these, written ``Type/id``."""
+
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Dates:
     """One of these intervals."""
 
@@ -75,6 +83,14 @@ def tokens(text: str) -> Tokens:
 def references(text: str, target: str, base: str) -> References:
     """Read ``id``, ``Type/id``, ``base/Type/id``; one to another type or server is readable and fits nothing."""
     return References(tuple(found for item in text.split(",") if (found := _reference(item, target, base)) is not None))
+
+
+def targets(text: str, base: str) -> Targets:
+    """Read ``Type/id``, ``base/Type/id``: an id alone could be one of any type."""
+    found = tuple(item.removeprefix(f"{base}/") for item in text.split(","))
+    if not all(_TYPED.fullmatch(one) for one in found):
+        raise Unreadable
+    return Targets(found)
 
 
 def dates(text: str, zone: tzinfo) -> Dates:

@@ -3,7 +3,8 @@
 Comes in: two bodies. Goes out: yes or no. Refuses to know: which of them is right.
 
 Left aside: ``meta.versionId`` and ``meta.lastUpdated``, which are the server's, and the ``#...`` that HAPI appends to
-``meta.source``. The order of members does not count; the order of lists and the digits of numbers do.
+``meta.source``. The order of members does not count; the order of lists and the digits of numbers do. Of a Binary's
+data the bytes count, not how they are written; ours may be the placeholder of the feed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fhir_export import binary
+
+_BINARY = b'"resourceType":"Binary"'
 _SERVERS_OWN = ("versionId", "lastUpdated")
 
 
@@ -28,6 +32,8 @@ class _Number(str):
 
 def same_content(ours: bytes, theirs: bytes) -> bool:
     """Whether both say the same; False when either is no JSON object."""
+    if _BINARY in ours:
+        ours, theirs = ours if binary.content(ours) else binary.told(ours), binary.told(theirs)
     one, other = _content(ours), _content(theirs)
     return one is not None and one == other
 

@@ -82,7 +82,7 @@ class Delivery:
         self.counts = Counts()
         self._file, self._record, self._clock, self._confirms = file, record, clock, confirms
         self._circuit = Circuit(random)
-        self._exchange = Exchange(record, self._circuit, self.counts, clock)
+        self._exchange = Exchange(record, self._circuit, self.counts, clock, file.blobs)
         self._capability: Capability | None = None
 
     def run(self, stop: threading.Event) -> None:

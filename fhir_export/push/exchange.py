@@ -2,22 +2,28 @@
 
 Comes in: due rows that may go together. Goes out: an outcome for each row that has one; the circuit told of the
 destination's state. Refuses to know: the ledger.
+
+A Binary is given its data here, piece by piece as it leaves.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from fhir_export import binary
 from fhir_export.push.answers import Action, Verdict, judge_answer
 from fhir_export.push.circuit import Circuit, backoff
 from fhir_export.push.content import same_content
 from fhir_export.push.outcomes import Again, Delivered, Outcome, Parked
-from fhir_export.push.port import Answer, Record, RecordUnavailable
+from fhir_export.push.port import Answer, Outgoing, Record, RecordUnavailable
 from fhir_export.push.rows import Due
+from ingest.blobs import BlobMissing, Blobs
 from ingest.model import Instant
 
+BLOB_MISSING = "blob.missing"
+"""Parked: the file with the content is not there, or is not what it was; it never left."""
 _ROOM_TO_READ = 1_000_000  # bytes that a server may add to a resource or spend on white space
 
 
@@ -45,6 +51,7 @@ class Exchange:
     circuit: Circuit
     counts: Counts
     clock: Callable[[], Instant]
+    blobs: Blobs
 
     def carry(self, rows: Sequence[Due]) -> list[Outcome]:
         """Send rows together, and in halves when one of them is refused; rows without an outcome stay as they are."""
@@ -52,7 +59,11 @@ class Exchange:
         waiting = [list(rows)]
         while waiting:
             part = waiting.pop(0)
-            answers = self._send(part)
+            try:
+                answers = self._send(part)
+            except (BlobMissing, OSError) as fault:
+                outcomes += [self._without_content(due, fault) for due in part]
+                continue
             verdicts = [self._judged(due, answer) for due, answer in zip(part, answers, strict=True)]
             if verdicts[0].action is Action.HALVE:
                 middle = len(part) // 2
@@ -66,9 +77,26 @@ class Exchange:
         return outcomes
 
     def _send(self, part: Sequence[Due]) -> Sequence[Answer]:
+        """Raises BlobMissing or OSError before anything whole leaves."""
+        outgoing = [self._whole(due.outgoing) for due in part]
         self.counts.requests += 1
         self.counts.sent += len(part)
-        return self.record.send([due.outgoing for due in part])
+        return self.record.send(outgoing)
+
+    def _whole(self, one: Outgoing) -> Outgoing:
+        found = binary.content(one.body) if one.type == binary.TYPE else None
+        if found is None:
+            return one
+        size = found.length(binary.size(self.blobs, found.sha256))
+        return replace(one, size=size, pieces=lambda: found.resource(binary.pieces(self.blobs, found.sha256)))
+
+    def _without_content(self, due: Due, fault: Exception) -> Outcome:
+        """A file that is gone is for a person; one that cannot be read now may be readable later."""
+        self.counts.codes[BLOB_MISSING] += 1
+        if not isinstance(fault, BlobMissing):
+            return Again(due, BLOB_MISSING, self._later(due))
+        self.counts.parked += 1
+        return Parked(due, BLOB_MISSING)
 
     def _judged(self, due: Due, answer: Answer) -> Verdict:
         verdict = judge_answer(due.outgoing, answer)
@@ -78,7 +106,9 @@ class Exchange:
         """Equal content is as good as a success; what is not there is simply sent again."""
         sent = due.outgoing
         try:
-            found = self.record.read(sent.identity, 2 * len(sent.body) + _ROOM_TO_READ)
+            found = self.record.read(sent.identity, 2 * self._whole(sent).length + _ROOM_TO_READ)
+        except (BlobMissing, OSError):
+            return Verdict(Action.RETRY, BLOB_MISSING)
         except RecordUnavailable as fault:
             return Verdict(Action.RETRY, fault.code)
         if found is None:

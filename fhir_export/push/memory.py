@@ -61,8 +61,9 @@ class MemoryRecord:
         if not _right(one):
             return Answer(Ending.ANSWERED, 400, fhir=True, issues=("invalid",))
         held = self.versions.setdefault(one.identity, [])
-        if not held or not same_content(one.body, held[-1]):
-            held.append(one.body)
+        body = one.whole()
+        if not held or not same_content(body, held[-1]):
+            held.append(body)
         if self.afterwards and (answer := self.afterwards(one)):
             return replace(answer, shared=answer.shared and shared)
         status = 201 if len(held) == 1 else 200

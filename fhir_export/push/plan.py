@@ -29,8 +29,9 @@ PARKED_WAIT = 60 * SECOND
 """How long a row waits that refers to a parked one, before it is looked at again."""
 
 _POINTS = re.compile(rb'"(?:reference|url)":"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})"')
-_FIRST = {"Patient": 0, "Device": 1}  # a Device may belong to a Patient; neither refers to anything else we send
-_BINARY_HEAD = 4096  # a Binary's references stand before its data
+# Each refers to the ones before it at most. A Binary and the resource that shows it name each other: the name in the
+# latter is followed by readers, the one in the former only says who may read, and servers take it unchecked.
+_FIRST = {"Patient": 0, "Device": 1, "Binary": 2}
 _FRAME = 300  # bytes around an entry's resource: addresses and request
 
 
@@ -52,11 +53,9 @@ class Plan:
 
 def references(due: Due) -> frozenset[Identity]:
     """What a resource refers to, from its bytes (compact JSON) and its row."""
-    body = due.outgoing.body
-    found = {
-        (type_.decode(), id_.decode())
-        for type_, id_ in _POINTS.findall(body[:_BINARY_HEAD] if due.outgoing.type == "Binary" else body)
-    }
+    found = {(type_.decode(), id_.decode()) for type_, id_ in _POINTS.findall(due.outgoing.body)}
+    if due.outgoing.type == "Binary":
+        found = {identity for identity in found if identity[0] in _FIRST}
     found |= {("Patient", due.patient)} if due.patient else set()
     found |= {("Device", due.device)} if due.device else set()
     return frozenset(found - {due.outgoing.identity})
@@ -117,7 +116,7 @@ def _rank(due: Due) -> tuple[int, int]:
 
 
 def _targets(position: int, identity: Identity, unconfirmed: Mapping[Identity, Sequence[Blocker]]) -> Sequence[Blocker]:
-    """Rows to wait for: earlier ones, and any of a Patient or Device: its newest may stand after its referrers."""
+    """Rows to wait for: earlier ones, and any of what always goes first: its newest may stand after its referrers."""
     blockers = unconfirmed.get(identity, ())
     return blockers if identity[0] in _FIRST else _before(position, blockers)
 

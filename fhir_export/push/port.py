@@ -6,7 +6,7 @@ know: rows, retries, HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -17,16 +17,31 @@ Identity: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One resource version: ``body`` is the feed's bytes and leaves as it is."""
+    """One resource version: ``body`` is the feed's bytes and leaves as it is.
+
+    A Binary of any size leaves in ``pieces`` instead, the same at every call, ``size`` bytes together; they raise
+    BlobMissing or OSError, before the last one at the latest, when the content is not what it was.
+    """
 
     type: str
     id: str
     body: bytes
+    pieces: Callable[[], Iterator[bytes]] | None = None
+    size: int | None = None
 
     @property
     def identity(self) -> Identity:
         """Type and id."""
         return self.type, self.id
+
+    @property
+    def length(self) -> int:
+        """Bytes that leave."""
+        return len(self.body) if self.size is None else self.size
+
+    def whole(self) -> bytes:
+        """What leaves, at once."""
+        return self.body if self.pieces is None else b"".join(self.pieces())
 
 
 class Ending(Enum):
@@ -94,6 +109,8 @@ class Record(Protocol):
 
     def send(self, outgoing: Sequence[Outgoing]) -> Sequence[Answer]:
         """PUT each under its own id; one answer for each, in order. Never raises for what the other side does.
+
+        What the pieces of a Binary raise is passed on; the other side then has a part of a body, which it cannot take.
 
         Called with each identity once; with more than one resource only in such numbers and sizes as a batch takes
         (``plan.packs``). The bytes are not changed. Nothing is sent a second time but for a token that was refused

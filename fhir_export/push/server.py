@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -132,13 +132,18 @@ class FhirServer:
         return replies.batch(reply, outgoing)
 
     def _alone(self, one: Outgoing) -> Answer:
-        most = LARGEST_ANSWER + 2 * len(one.body)  # some servers give the resource back, asked or not
-        reply = self._exchange("PUT", f"{one.type}/{one.id}", one.body, most)
+        most = LARGEST_ANSWER + 2 * one.length  # some servers give the resource back, asked or not
+        body = one.body if one.pieces is None else one.pieces()
+        reply = self._exchange("PUT", f"{one.type}/{one.id}", body, most, one.length)
         return Answer(reply) if isinstance(reply, Ending) else replies.single(reply)
 
-    def _exchange(self, method: str, path: str, body: bytes | None, most: int) -> Reply | Ending:
+    def _exchange(
+        self, method: str, path: str, body: bytes | Iterator[bytes] | None, most: int, length: int | None = None
+    ) -> Reply | Ending:
         url = f"{self._base}/{path}" if path else self._base
         headers = {"Content-Type": _FHIR_JSON} if body is not None else {}
+        if length is not None:
+            headers["Content-Length"] = str(length)
         try:
             with (
                 self._deadline.running(),

@@ -48,9 +48,9 @@ RAISED_LATER = {
     Reason.BLOB_QUOTA: "tests/gateway/test_receipts.py",
     Reason.BLOB_HASH_MISMATCH: "tests/inspection/test_blobs_whole_way.py",
     Reason.IMAGE_LATERALITY_CONFLICT: "tests/inspection/test_blobs_whole_way.py",
-    Reason.BLOB_UNDECODABLE: "tests/content/test_ecg_files.py",
-    Reason.IMAGE_UNDECODABLE: "tests/content/test_image.py",
-    Reason.IMAGE_TOO_LARGE: "tests/content/test_image.py",
+    Reason.BLOB_UNDECODABLE: "tests/content/test_ecg_hostile.py",
+    Reason.IMAGE_UNDECODABLE: "tests/content/test_image_files.py",
+    Reason.IMAGE_TOO_LARGE: "tests/content/test_image_files.py",
 }
 """What only the second judgement finds, once a content has come, and the tests that bring it about."""
 

@@ -299,7 +299,7 @@ def test_a_client_is_kept_without_its_token(clinic: Clinic) -> None:
     made = clients.Client("cabinet-0", ("system/*.rs", "operations"), ("MSP Nord", "sud"), clinic.now)
     assert (clients.find(clinic.file.readers, token), listed(clinic)) == (made, [made])
     assert len(token) == 43
-    for path in clinic.file.path.parent.iterdir():
+    for path in (one for one in clinic.file.path.parent.rglob("*") if one.is_file()):
         assert token.encode() not in path.read_bytes()
     with clinic.file.readers.connect() as connection:
         assert len(connection.execute(select(CLIENT.c.token_hash)).scalar_one()) == 32

@@ -5,7 +5,8 @@ from urllib.parse import quote_from_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fhir_export.pull.parameters import SHAPES, TYPES
+from fhir_export.pull.parameters import SHAPES
+from fhir_export.pull.served import TYPES
 from tests.pull.clinic import Clinic, TestClient, valid
 
 NAMES = sorted({parameter.name for known in TYPES.values() for parameter in known} | set(SHAPES))

@@ -117,6 +117,12 @@ class Shelf:
                 )
         return done
 
+    def release(self) -> None:
+        """Make what is parked due again, as a person would."""
+        self.file.writer.write(
+            lambda c: c.execute(DELIVERY.update().where(DELIVERY.c.state == "parked").values(state="due", answer=None))
+        )
+
     def waiting(self) -> dict[str, tuple[str, str | None]]:
         """What is not delivered: state and answer code by id."""
         with self.file.readers.connect() as connection:

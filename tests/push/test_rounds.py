@@ -70,6 +70,15 @@ def test_binary_urls_are_references() -> None:
     assert references(Due(1, 0, 1, 1, None, None, document)) == {("Binary", "y")}
 
 
+def test_a_binary_goes_before_what_shows_it_wherever_it_stands() -> None:
+    """A Binary and its Media name each other: the Binary goes first, after the people it is about."""
+    media = due(1, "Media/m", "Binary/b", "Patient/p")
+    bytes_ = due(2, "Binary/b", "Media/m", "Patient/p")
+    assert positions(planned([media, bytes_, due(3, "Patient/p")])) == [[3], [2], [1]]
+    held = planned([media], ("Binary/b", Blocker(2, parked=False, next_try=NOW + 7))).held
+    assert held == {1: NOW + 7}
+
+
 def test_a_parked_reference_holds_its_referrer_a_minute() -> None:
     """A row that refers to a parked one is looked at again later, and stands in nobody's way."""
     rows = [due(5, "Provenance/x", "Observation/a"), due(6, "Observation/b")]

@@ -256,8 +256,10 @@ def test_every_put_is_listed(client: httpx.Client, record: Running, id_: str) ->
 def test_a_large_resource_is_taken(client: httpx.Client, id_: str) -> None:
     """A Binary of several megabytes is stored and read back whole."""
     data = "QUJD" * 2_000_000
-    assert put(client, {"resourceType": "Binary", "id": id_, "data": data}).status_code == 201
-    assert client.get(f"/Binary/{id_}").json()["data"] == data
+    assert (
+        put(client, {"resourceType": "Binary", "id": id_, "contentType": "image/jpeg", "data": data}).status_code == 201
+    )
+    assert client.get(f"/Binary/{id_}", headers={"Accept": "application/fhir+json"}).json()["data"] == data
 
 
 def test_the_inspection_streams_every_resource(client: httpx.Client, record: Running) -> None:
