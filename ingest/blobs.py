@@ -81,11 +81,9 @@ class Blobs:
             raise BlobMissing(sha256)
         return content
 
-    def names(self) -> Iterator[str]:
-        """The hashes of all finished blobs."""
-        for each in self._whole.glob("??/*"):
-            if _sha256(each.name):
-                yield each.name
+    def is_sound(self, sha256: str) -> bool:
+        """Whether the finished blob is there and is what its name says; reads all of it, in bounded memory."""
+        return self.has(sha256) and digest(self.path(sha256)) == sha256
 
     def adopt(self, file: Path) -> str:
         """Take over a finished file of the scratch folder; returns its hash. Harmless when it is there already."""

@@ -73,4 +73,4 @@ def add(router: APIRouter, office: Office) -> None:
     def verify_ledger() -> VerifiedOut:
         """Every row's hash computed again, and every row that others need; reads the whole ledger."""
         with office.snapshot() as connection:
-            return VerifiedOut.of(verify(connection))
+            return VerifiedOut.of(verify(connection, blobs=office.file.blobs))

@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Table, func, select, text
 
+from ingest.blobs import Blobs
+from ingest.content.found import Found
 from ingest.ledger.integrity import row_hash
 from ingest.ledger.rows import journal_hash, reading_hash, recording_hash
 from ingest.ledger.schema import AUDIT, FEED, JOURNAL, MEASUREMENT, READING, RECORDING
@@ -48,8 +50,13 @@ class Verified:
     faults: tuple[Fault, ...]
 
 
-def verify(connection: Connection, progress: Progress = lambda _done, _all: None) -> Verified:
-    """Look at everything; takes about a minute for a million readings."""
+def verify(
+    connection: Connection, progress: Progress = lambda _done, _all: None, blobs: Blobs | None = None
+) -> Verified:
+    """Look at everything; takes about a minute for a million readings, and as long as reading every blob takes.
+
+    Without ``blobs`` only rows are looked at.
+    """
     faults = [Fault("file", None, "file") for _ in integrity(connection)]
     whole = sum(_count(connection, table) for table in _HASHED)
     done = 0
@@ -64,8 +71,10 @@ def verify(connection: Connection, progress: Progress = lambda _done, _all: None
             if done % _PAGE == 0:
                 progress(done, whole)
     faults += _disagreements(connection)
+    names = {} if blobs is None else _named(connection)
+    faults += [Fault("blob", at, "blob") for name, at in names.items() if blobs and not blobs.is_sound(name)]
     progress(whole, whole)
-    return Verified(done, 0, tuple(faults))
+    return Verified(done, len(names), tuple(faults))
 
 
 # ---------------------------------------------------------------- each row for itself
@@ -169,7 +178,21 @@ _PAIRS = {
     ("recording", "recording_without_reading"): """
         SELECT m.position FROM recording m LEFT JOIN reading r ON r.position = m.position WHERE r.position IS NULL""",
 }
-_NAMED = "SELECT r.position, r.reading, j.device, j.stream, j.seq FROM reading r JOIN journal j USING (position)"
+_CONTENTS = "SELECT position, sha, found FROM content WHERE state = 'ready' AND sha IS NOT NULL ORDER BY position"
+_WAVES = "SELECT position, file FROM recording WHERE file IS NOT NULL ORDER BY position"
+
+
+def _named(connection: Connection) -> dict[str, int]:
+    """The hex SHA-256 of every blob that a row stands on, with the first of those rows."""
+    found: dict[str, int] = {}
+    for at, sha, told in connection.execute(text(_CONTENTS)):
+        picture = Found.of(told).picture if told else None
+        for name in (sha.hex(), picture.thumbnail if picture else None):
+            if name is not None:
+                found.setdefault(name, at)
+    for at, name in connection.execute(text(_WAVES)):
+        found.setdefault(name, at)
+    return found
 
 
 def _disagreements(connection: Connection) -> Iterator[Fault]:

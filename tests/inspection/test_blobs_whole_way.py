@@ -16,7 +16,7 @@ from ingest.content.found import Found, Picture
 from ingest.judge import PART_STEP, judge_part
 from ingest.ledger import contents
 from ingest.ledger.port import Kept, Later, PieceKept
-from ingest.ledger.verify import verify
+from ingest.ledger.verify import Fault, verify
 from ingest.model import Judged, Outcome
 from ingest.reasons import Reason, Rejected
 from tests.inspection.conftest import Bench
@@ -222,7 +222,20 @@ def test_what_is_pending_or_settled_is_a_ledger_without_faults(bench: Bench) -> 
     bench.commit(photograph(), *parts(), photograph(b"never sent", 1), photograph(b"x" * 9, 2), *parts(b"x" * 9))
     bench.inspect(Looks([Found(), Rejected(Reason.IMAGE_UNDECODABLE, "/image/blob")]))
     with bench.file.readers.connect() as connection:
-        assert verify(connection).faults == ()
+        found = verify(connection, blobs=bench.file.blobs)
+    assert (found.faults, found.blobs) == ((), 1)
+
+
+def test_an_altered_or_missing_blob_is_a_fault(bench: Bench) -> None:
+    """`verify` reads every file that a row stands on."""
+    bench.commit(photograph(), *parts())
+    bench.inspect()
+    path = bench.file.blobs.path(SHA)
+    path.write_bytes(PHOTOGRAPH[:-1] + b"\0")
+    for _ in range(2):
+        with bench.file.readers.connect() as connection:
+            assert verify(connection, blobs=bench.file.blobs).faults == (Fault("blob", 1, "blob"),)
+        path.unlink(missing_ok=True)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
