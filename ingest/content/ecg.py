@@ -21,6 +21,7 @@ MISSING = -32768
 """The sample that is missing (C-ECG-2)."""
 _EXACT = Context(prec=60, traps=[Inexact])
 _ROUNDED = Context(prec=15)
+_ROUNDED_BASELINE = Context(prec=19)
 
 
 def undecodable() -> Rejected:
@@ -76,14 +77,16 @@ class Trace:
     @property
     def leads(self) -> tuple[tuple[str, str, str], ...]:
         """(name, step, baseline) of each channel; raises Rejected (``ecg.sampling``) for a number too long to keep."""
-        return tuple((str(each.name), number(each.step), number(each.baseline)) for each in self.channels)
+        return tuple(
+            (str(each.name), number(each.step), number(each.baseline, _ROUNDED_BASELINE)) for each in self.channels
+        )
 
 
-def number(value: Fraction) -> str:
+def number(value: Fraction, rounded: Context = _ROUNDED) -> str:
     """Plain decimal text of at most 22 characters: exact where there is such a text, else rounded to 15 digits.
 
     A range of 10 mV over 65,535 steps has no finite step: 15 digits are off by less than a millionth of a step over the
-    whole of int16. Raises Rejected (``ecg.sampling``) when even the rounded text is too long.
+    whole of int16; a baseline far from 0 needs 19 for that. Raises Rejected (``ecg.sampling``) when even the rounded text is too long.
     """
     top, bottom = Decimal(value.numerator), Decimal(value.denominator)
     try:
@@ -91,7 +94,7 @@ def number(value: Fraction) -> str:
     except Inexact:
         text = ""
     if not 0 < len(text) <= MAX_LENGTH:
-        text = _plain(_ROUNDED.divide(top, bottom))
+        text = _plain(rounded.divide(top, bottom))
     if len(text) > MAX_LENGTH:
         raise Rejected(Reason.ECG_SAMPLING, BLOB)
     return text

@@ -66,13 +66,14 @@ def test_the_name_stays(tmp_path: Path) -> None:
 
 
 def test_rows_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
-    """What was written stays; nothing but the ledger and its locks lies in the folder afterwards."""
+    """What was written stays; nothing but the ledger, its locks and its blobs lies in the folder afterwards."""
     path = tmp_path / "ledger.sqlite"
     with open_ledger(path) as file:
         register(file, "bp-0001")
         with file.readers.connect() as connection:
             assert connection.execute(text("SELECT count(*) FROM device")).scalar() == 1
     assert {each.name for each in tmp_path.iterdir()} == {
+        "blobs",
         "ledger.sqlite",
         "ledger.sqlite.lock",
         "ledger.sqlite.turn",
