@@ -21,7 +21,7 @@ MISSING = -32768
 """The sample that is missing (C-ECG-2)."""
 _EXACT = Context(prec=60, traps=[Inexact])
 _ROUNDED = Context(prec=15)
-_ROUNDED_BASELINE = Context(prec=19)
+_FINELY = Context(prec=19)
 
 
 def undecodable() -> Rejected:
@@ -78,23 +78,25 @@ class Trace:
     def leads(self) -> tuple[tuple[str, str, str], ...]:
         """(name, step, baseline) of each channel; raises Rejected (``ecg.sampling``) for a number too long to keep."""
         return tuple(
-            (str(each.name), number(each.step), number(each.baseline, _ROUNDED_BASELINE)) for each in self.channels
+            (str(each.name), number(each.step), number(each.baseline, _FINELY, _ROUNDED)) for each in self.channels
         )
 
 
-def number(value: Fraction, rounded: Context = _ROUNDED) -> str:
+def number(value: Fraction, *rounded: Context) -> str:
     """Plain decimal text of at most 22 characters: exact where there is such a text, else rounded to 15 digits.
 
     A range of 10 mV over 65,535 steps has no finite step: 15 digits are off by less than a millionth of a step over the
-    whole of int16; a baseline far from 0 needs 19 for that. Raises Rejected (``ecg.sampling``) when even the rounded text is too long.
+    whole of int16; a baseline far from 0 needs 19 for that, and ``rounded`` names what is tried instead. Raises Rejected
+    (``ecg.sampling``) when even the rounded text is too long.
     """
     top, bottom = Decimal(value.numerator), Decimal(value.denominator)
     try:
         text = _plain(_EXACT.divide(top, bottom))
     except Inexact:
         text = ""
-    if not 0 < len(text) <= MAX_LENGTH:
-        text = _plain(rounded.divide(top, bottom))
+    for context in rounded or (_ROUNDED,):
+        if not 0 < len(text) <= MAX_LENGTH:
+            text = _plain(context.divide(top, bottom))
     if len(text) > MAX_LENGTH:
         raise Rejected(Reason.ECG_SAMPLING, BLOB)
     return text
