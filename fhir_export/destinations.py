@@ -8,7 +8,6 @@ Everything else goes everywhere.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -35,7 +34,6 @@ SELECT 1 FROM feed f JOIN delivered d ON d.destination = ?1 AND d.position = f.p
 LIMIT 1
 """
 _FOLLOWING = ("Patient", "Device")
-_DEVICES = re.compile(rb'"reference":"Device/([A-Za-z0-9.-]{1,64})"')
 _NEWEST = "SELECT position FROM resource WHERE type = ? AND id = ?"
 _RELEASE = """
 UPDATE delivery SET state = 'due', answer = NULL, next_try = ? WHERE destination = ? AND state = 'parked' AND answer = ?
@@ -89,8 +87,8 @@ class Dispatch:
             return
         parked = NOT_LINKED if to.patients == "lookup" else None
         # The gateway is named by what tells of the reading's origin, and whatever else a resource names goes with it.
-        named = {id_.decode() for id_ in _DEVICES.findall(version.content)}
-        named.update(id_ for id_ in (version.device, version.gateway) if id_ is not None)
+        named = {id_ for id_ in (version.device, version.gateway) if id_ is not None}
+        named.update(version.devices)
         for device in sorted(named):
             yield from self._follow(connection, to, "Device", device, now)
         if version.patient is not None and parked is None:

@@ -26,6 +26,7 @@ from ingest.model import Instant
 from ingest.reasons import Rejected
 
 SECOND = 1_000_000
+_DEVICES = re.compile(rb'"reference":"Device/([A-Za-z0-9.-]{1,64})"')
 _FRACTION = re.compile(r"\.(\d+)")
 
 _CODED = {
@@ -70,9 +71,12 @@ class Version:
     reading: int | None = None
     gateway: str | None = None
     content: bytes = field(init=False, repr=False, compare=False)
+    devices: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Ids of the Devices that the resource refers to."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "content", encode(self.resource))
+        object.__setattr__(self, "devices", frozenset(id_.decode() for id_ in _DEVICES.findall(self.content)))
 
     @property
     def key(self) -> tuple[str, str]:
