@@ -73,9 +73,13 @@ class Version:
     content: bytes = field(init=False, repr=False, compare=False)
     devices: frozenset[str] = field(init=False, repr=False, compare=False)
     """Ids of the Devices that the resource refers to."""
+    found_by: tuple[str | None, Instant | None, Instant | None] = field(init=False, repr=False, compare=False)
+    """Codes, and the first and last microsecond of its time."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "content", encode(self.resource))
+        body = self.resource.body
+        object.__setattr__(self, "found_by", (_codes(body), *_period(body)))
         object.__setattr__(self, "devices", frozenset(id_.decode() for id_ in _DEVICES.findall(self.content)))
 
     @property
@@ -140,7 +144,7 @@ def _index(connection: Connection, done: Sequence[Appended]) -> None:
         version, body = appended.version, appended.version.resource.body
         rows.append((
             type_, id_, appended.position, appended.number, version.patient, version.device, version.site,
-            _codes(body), *_period(body),
+            *version.found_by,
         ))  # fmt: skip
         identifiers += [(type_, i["value"], i.get("system", ""), id_) for i in body.get("identifier", ())]
     changed = [key for key, appended in newest.items() if appended.number > 1]

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,7 +51,8 @@ class Simulation:
     `rate` is readings a second; `count` None measures until stopped. `deadline_s` bounds the whole run, None never ends
     unanswered. `person` is the seed of whom it measures, `seed` when absent: devices of one `person` agree. `past` lets
     the readings lie in visits over so much time before now (needs `count`). `eui64` may be `auto`. `awaits_record` asks
-    for `in_record` receipts and waits for them too. `recording` replaces the ECG cart's.
+    for `in_record` receipts and waits for them too. `recording` replaces the ECG cart's; `settings` are what else the
+    kind's `build` can be told.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Simulation:
     past: timedelta | None = None
     exam: str | None = None
     recording: Path | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     marks: bool = False
     manner: Manner = field(default_factory=Manner)
 
@@ -190,12 +192,9 @@ def _readings(what: Simulation, clock: DeviceClock) -> Iterator[dict[str, Any]]:
 
 
 def _instrument(what: Simulation) -> Instrument:
-    if what.recording is not None and what.kind == "ecg":
-        from simulators.devices.ecg_cart import Cart
-
-        return Cart(what.recording)
     body = Body.of_seed(what.seed if what.person is None else what.person)
-    return KINDS[what.kind].build(what.seed, body)
+    played = {"recording": what.recording} if what.recording is not None and what.kind == "ecg" else {}
+    return KINDS[what.kind].build(what.seed, body, **played, **what.settings)
 
 
 def _instants(what: Simulation, clock: DeviceClock) -> Iterator[datetime]:

@@ -1,4 +1,4 @@
-"""The demonstration: a morning at a health centre on this machine alone, played, shown and checked.
+"""The demonstration: a morning on Reunion island, on this machine alone, played, shown and checked.
 
 Comes in: whether to end by itself. Goes out: an exit code, and files to open. Refuses to know: the command line.
 """

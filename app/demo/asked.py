@@ -6,7 +6,7 @@ Comes in: the API, a client's token, the record's address. Goes out: ``Told``. R
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -17,6 +17,8 @@ from app.client import Api
 
 Json: TypeAlias = Mapping[str, Any]
 """A JSON object as it came, numbers as Decimal."""
+TYPES = ("Observation", "DiagnosticReport", "DocumentReference", "Media")
+"""What a client searches by patient."""
 _MOST = 1000
 _TIMEOUT_S = 30.0
 
@@ -29,9 +31,10 @@ class NotTold(Exception):  # noqa: N818 - it says what is missing
 class Told:
     """``readings``, ``quarantine``, ``deliveries``, ``gaps``, ``balance``, ``verify`` are ``/api/v1``'s answers.
 
-    ``pulled`` is a client's search by patient, one a patient, as the bytes that came. ``record`` has every resource
-    that the record holds, ``held`` the same as NDJSON as it came, ``sent`` for each how often it came and in how many
-    versions, ``record_faults`` what went wrong there.
+    ``pulled`` is a client's search by patient and type, one each, as the bytes that came; ``files`` are the contents
+    to which they point, by their address, in the form in which they were asked for: their own. ``record`` has every
+    resource that the record holds, ``held`` the same as NDJSON as it came, ``sent`` for each how often it came and in
+    how many versions, ``record_faults`` what went wrong there.
     """
 
     readings: Sequence[Json]
@@ -40,11 +43,17 @@ class Told:
     gaps: Sequence[Json]
     balance: Json
     verify: Json
-    pulled: Mapping[str, bytes]
+    pulled: Mapping[tuple[str, str], bytes]
+    files: Mapping[str, bytes]
     record: Sequence[Json]
     held: bytes
     sent: Sequence[Json]
     record_faults: Mapping[str, int]
+
+    def seen(self, *types: str) -> list[Json]:
+        """Every resource of these types, or of all, that was pulled."""
+        bundles = [body for (_, type_), body in self.pulled.items() if not types or type_ in types]
+        return [resource for body in bundles for resource in entries(body)]
 
 
 def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) -> Told:
@@ -52,7 +61,7 @@ def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) 
     with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as line:
         kinds = read(_get(line, f"{inspect}/summary"))["resources"]
         held = b"".join(_get(line, f"{inspect}/resources?type={kind}") for kind in kinds)
-        pulled = {patient: pull(line, fhir, token, patient) for patient in patients}
+        pulled = {(patient, type_): pull(line, fhir, token, type_, patient) for patient in patients for type_ in TYPES}
         return Told(
             readings=api.get("/readings", limit=_MOST)["items"],
             quarantine=api.get("/quarantine", limit=_MOST)["items"],
@@ -61,6 +70,7 @@ def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) 
             balance=api.get("/ledger/balance"),
             verify=api.get("/ledger/verify"),
             pulled=pulled,
+            files=_files(line, fhir, token, pulled),
             record=_lines(held),
             held=held,
             sent=_lines(_get(line, f"{inspect}/puts")),
@@ -68,10 +78,30 @@ def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) 
         )
 
 
-def pull(line: httpx.Client, fhir: str, token: str, patient: str) -> bytes:
-    """Every Observation of a patient, as a client gets it; the morning is smaller than a page."""
-    address = f"{fhir}/Observation?patient={patient}&_count={_MOST}"
+def pull(line: httpx.Client, fhir: str, token: str, type_: str, patient: str) -> bytes:
+    """Every resource of a type and a patient, as a client gets it; the morning is smaller than a page."""
+    address = f"{fhir}/{type_}?patient={patient}&_count={_MOST}"
     return _get(line, address, {"Authorization": f"Bearer {token}"})
+
+
+def _files(line: httpx.Client, fhir: str, token: str, pulled: Mapping[tuple[str, str], bytes]) -> dict[str, bytes]:
+    """Each content that a pulled resource points to, asked for in the media type that it is said to have."""
+    return {
+        str(one["url"]): _get(
+            line, f"{fhir}/{one['url']}", {"Authorization": f"Bearer {token}", "Accept": str(one["contentType"])}
+        )
+        for body in pulled.values()
+        for resource in entries(body)
+        for one in attachments(resource)
+    }
+
+
+def attachments(resource: Json) -> Iterator[Json]:
+    """The attachments of a Media or a DocumentReference; none of any other resource."""
+    if resource["resourceType"] == "Media":
+        yield resource["content"]
+    elif resource["resourceType"] == "DocumentReference":
+        yield from (content["attachment"] for content in resource["content"])
 
 
 def read(body: bytes) -> Any:  # noqa: ANN401 - a JSON value

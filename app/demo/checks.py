@@ -12,8 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.demo import asked, ecg_check
+from app.demo import asked, becomes, contents, ecg_check
 from app.demo.asked import Json, Told
+from app.demo.contents import Sent
 from app.demo.evidence import Account, Made
 from app.demo.tracing import is_tracing
 
@@ -22,10 +23,15 @@ KEEP = "Keep the folder named above, and run `constantes trace` on an id named h
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """``cut`` names the devices whose line was cut: what is told to them meanwhile does not reach them."""
+    """``whose`` is the patient on whom each reading was made; ``sent`` what left of large contents.
+
+    ``cut`` names the devices whose line was cut: what is told to them meanwhile does not reach them.
+    """
 
     accounts: Sequence[Account]
     told: Told
+    whose: Mapping[str, str]
+    sent: Sent
     cut: frozenset[str] = frozenset()
 
     @property
@@ -83,26 +89,23 @@ def _balance(facts: Facts) -> Finding:
         f"{told[name]} {name}" for name in ("stored", "duplicate", "quarantined", "dismissed", "pending")
     )
     same = told["balanced"] and told["stored"] == len(facts.stored)
-    return Finding(f"the balance: {told['received']} received = {parts}", None if same else "it does not balance")
+    return Finding(f"balance: {told['received']} received = {parts}", None if same else "it does not balance")
 
 
 def _verify(facts: Facts) -> Finding:
     told = facts.told.verify
     faults = len(told["faults"])
-    return Finding(f"{told['rows']} ledger rows have their hash", f"{faults} rows do not" if faults else None)
+    what = f"{told['rows']} ledger rows have their hash, and {told['blobs']} files theirs"
+    return Finding(what, f"{faults} do not" if faults else None)
 
 
 def _wrong_units(facts: Facts) -> Finding:
-    wrong = {reading for reading, made in facts.made.items() if not _LISTED.issuperset(made.units.values())}
+    wrong = {reading for reading, made in facts.made.items() if not becomes.LISTED.issuperset(made.units.values())}
     reasons = {reading: why for account in facts.accounts for reading, why in account.quarantined.items()}
     taken = {reading for reading in wrong if reasons.get(reading) != "unit.not_allowed"} | (wrong ^ reasons.keys())
     leaked = wrong & _made_of(facts.told.record).keys()
     problem = _some("another verdict for", taken) or _some("the record has", leaked)
     return Finding(f"{len(wrong)} readings in a wrong unit: all set aside, none in the record", problem)
-
-
-_LISTED = frozenset({"mm[Hg]", "kPa", "/min", "ms"})
-"""Units of the kinds that are played (device contract, section 4)."""
 
 
 def _in_record(facts: Facts) -> Finding:
@@ -112,31 +115,34 @@ def _in_record(facts: Facts) -> Finding:
     problem = (
         _differ(facts.stored, set(found))
         or _some("more than one content for", {name for name, number in versions.items() if number != 1})
-        or _some("other resources or values for", {r for r in facts.stored if not _fits(facts.made[r], found[r])})
+        or _other(facts, found)
     )
     return Finding(
-        f"each stored reading is in the record once, with the values its device showed ({count} resources)", problem
+        f"each stored reading is in the record once, as shown, with its patient ({count} resources)",
+        problem,
     )
 
 
-def _fits(made: Made, resources: Sequence[Json]) -> bool:
-    """The resources that a reading must become, one of each, with its numbers."""
-    slugs = Counter(str(one["id"]).partition("-")[2] for one in resources)
-    if made.kind == "ecg":
-        return slugs["ecg"] == 1 and max(slugs.values()) == 1
-    pressures = next((one for one in resources if str(one["id"]).endswith("-blood-pressure")), {"component": ()})
-    shown = [component["valueQuantity"]["value"] for component in pressures["component"]]
-    rates = [one["valueQuantity"]["value"] for one in resources if str(one["id"]).endswith("-heart-rate")]
-    wanted = [made.values[name] for name in ("systolic", "diastolic", "mean")]
-    return sorted(shown) == sorted(wanted) and rates == [made.values["pulse"]] and max(slugs.values()) == 1
+def _other(facts: Facts, found: Mapping[str, Sequence[Json]]) -> str | None:
+    differences: dict[str, set[str]] = defaultdict(set)
+    for reading in facts.stored:
+        if why := becomes.difference(facts.made[reading], facts.whose[reading], found[reading]):
+            differences[why].add(reading)
+    return next((_some(f"{why} for", readings) for why, readings in differences.items()), None)
+
+
+def _provenance(facts: Facts) -> Finding:
+    told = {_reading_of(one) for one in facts.told.record if one["resourceType"] == "Provenance"}
+    problem = _differ(facts.stored, {reading for reading in told if reading})
+    return Finding(f"each of them has its Provenance ({len(told)})", problem)
 
 
 def _confirmed(facts: Facts) -> Finding:
     missing = {account.device: account.stored - account.in_record for account in facts.accounts}
     away = sum(len(readings) for device, readings in missing.items() if device in facts.cut)
     problem = _some("not told for", {r for device, rs in missing.items() if device not in facts.cut for r in rs})
-    note = f" ({away} while it was off the network, and not repeated to it)" if away else ""
-    return Finding(f"the devices were told that their readings are in the record{note}", problem)
+    note = f" ({away} while off the network)" if away else ""
+    return Finding(f"the devices were told which readings are in the record{note}", problem)
 
 
 def _settled(facts: Facts) -> Finding:
@@ -147,20 +153,44 @@ def _settled(facts: Facts) -> Finding:
 
 
 def _ecg(facts: Facts) -> Finding:
-    tracings = [one for body in facts.told.pulled.values() for one in asked.entries(body) if is_tracing(one)]
-    wanted = sum(facts.made[reading].kind == "ecg" for reading in facts.stored)
+    tracings = [one for one in facts.told.seen("Observation") if is_tracing(one)]
+    wanted = [facts.made[reading] for reading in facts.stored if facts.made[reading].kind == "ecg"]
     count, problem = ecg_check.compare(tracings)
-    if len(tracings) != wanted or not wanted:
-        problem = f"{wanted} were stored and {len(tracings)} pulled"
-    return Finding(f"{len(tracings)} ECGs pulled = the recording's file, sample for sample ({count} samples)", problem)
+    if len(tracings) != len(wanted) or not wanted:
+        problem = f"{len(wanted)} were stored and {len(tracings)} pulled"
+    files = sum(made.content is not None for made in wanted)
+    what = f"{len(tracings)} ECGs pulled, {files} sent as a file, = the recording, sample for sample"
+    return Finding(f"{what} ({count} samples)", problem)
+
+
+def _files(facts: Facts) -> Finding:
+    stored = {reading: facts.made[reading] for reading in facts.stored}
+    sizes = [len(body) for body in facts.told.files.values()]
+    what = f"{len(sizes)} files pulled from /fhir/Binary = what the devices sent, by SHA-256 ({sum(sizes)} bytes)"
+    return Finding(what, contents.difference(stored, facts.told))
+
+
+def _parts(facts: Facts) -> Finding:
+    sent = facts.sent
+    size = sum(made.content.size for made in facts.made.values() if made.content)
+    share = sent.size / size if size else 0.0
+    what = f"they went out in {sent.parts} parts, {sent.lost} lost, {sent.twice} twice: {share:.2f} x their bytes"
+    if not (sent.lost and sent.twice):
+        return Finding(what, "no part was lost, or none came twice, so that nothing was shown")
+    return Finding(what, None if 1 <= share <= contents.MOST else f"between 1 and {contents.MOST} x was to be expected")
 
 
 def _marked(facts: Facts) -> Finding:
-    everything = [*facts.told.record, *(one for body in facts.told.pulled.values() for one in asked.entries(body))]
+    everything = [one for one in (*facts.told.record, *facts.told.seen()) if not _is_gateway(one)]
     bare = {f"{one['resourceType']}/{one['id']}" for one in everything if not _is_test(one)}
     return Finding(
         f"all {len(everything)} resources, pulled or in the record, are marked as a test", _some("not", bare)
     )
+
+
+def _is_gateway(resource: Json) -> bool:
+    """The installation is a real one: it alone is no test."""
+    return resource["resourceType"] == "Device" and str(resource["id"]).endswith("-gateway")
 
 
 def _is_test(resource: Json) -> bool:
@@ -173,19 +203,18 @@ def _valid(facts: Facts) -> Finding:
 
     wrong: set[str] = set()
     bundles = facts.told.pulled
-    for patient, body in bundles.items():
+    for (patient, type_), body in bundles.items():
         try:
             get_fhir_model_class("Bundle").model_validate_json(body)
         except ValidationError:
-            wrong.add(patient)
+            wrong.add(f"{type_}?patient={patient}")
     count = sum(len(asked.entries(body)) for body in bundles.values())
-    return Finding(
-        f"{len(bundles)} bundles pulled, {count} resources, are valid FHIR R4", _some("not for patient", wrong)
-    )
+    return Finding(f"{len(bundles)} bundles pulled, {count} resources, are valid FHIR R4", _some("not", wrong))
 
 
 _CHECKS: Sequence[Callable[[Facts], Finding]] = (
-    _receipts, _ledger, _balance, _verify, _wrong_units, _in_record, _confirmed, _settled, _ecg, _marked, _valid,
+    _receipts, _ledger, _balance, _verify, _wrong_units, _in_record, _provenance, _confirmed, _settled, _ecg, _files,
+    _parts, _marked, _valid,
 )  # fmt: skip
 
 

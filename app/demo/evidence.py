@@ -15,18 +15,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from simulators.devices.contents import Claim, claimed
 from simulators.devices.outbox import Kept, issued
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A reading as its device keeps it: ``values`` are numbers with their digits, ``units`` beside them."""
+    """A reading as its device keeps it: ``values`` are numbers with their digits, ``units`` beside them.
+
+    ``content`` is what it says of a file of its own, ``eye`` and ``field`` what it says of a photograph.
+    """
 
     seq: int
     kind: str
     taken_at: datetime
     values: Mapping[str, Decimal]
     units: Mapping[str, str]
+    content: Claim | None = None
+    eye: str | None = None
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +53,9 @@ class Account:
         return frozenset(self.made) - self.stored - self.quarantined.keys()
 
     @property
-    def last_at(self) -> datetime | None:
-        """When the newest stored reading was taken."""
-        return max((self.made[reading].taken_at for reading in self.stored if reading in self.made), default=None)
+    def last(self) -> Made | None:
+        """The newest reading: what its display shows."""
+        return max(self.made.values(), key=lambda made: made.seq, default=None)
 
 
 def reading_id(device: str, stream: str, seq: int) -> str:
@@ -84,13 +91,16 @@ def account(folder: Path, device: str) -> Account:
 
 def _made(kept: Kept) -> tuple[str, Made]:
     said = json.loads(kept.payload, parse_float=Decimal, parse_int=Decimal)
-    values = said.get("values") or {}
+    values, image = said.get("values") or {}, said.get("image") or {}
     return reading_id(kept.device, kept.stream, kept.seq), Made(
         seq=kept.seq,
         kind=said["kind"],
         taken_at=datetime.fromisoformat(said["taken_at"]),
         values={name: one["value"] for name, one in values.items()},
         units={name: one["unit"] for name, one in values.items()},
+        content=claimed(kept.payload),
+        eye=image.get("eye"),
+        field=image.get("field"),
     )
 
 

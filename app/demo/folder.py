@@ -12,7 +12,8 @@ from app.parts import CannotStart
 from app.sockets import InstanceLock
 
 DATA, TOKEN = "data", "authorization"
-BUNDLE, ECG, RECORD = "bundle.json", "ecg.svg", "record.ndjson"
+BUNDLE, BALANCE, ECG, RECORD = "bundle.json", "balance.json", "ecg.svg", "record.ndjson"
+FUNDUS = "fundus-{eye}-{field}.jpg"
 
 
 def fresh(folder: Path) -> Path:
@@ -27,7 +28,8 @@ def fresh(folder: Path) -> Path:
                     "End that one with Ctrl-C first."
                 )
             shutil.rmtree(data)
-    for name in (TOKEN, BUNDLE, ECG, RECORD):
+    photographs = (path.name for path in folder.glob(FUNDUS.format(eye="*", field="*")))
+    for name in (TOKEN, BUNDLE, BALANCE, ECG, RECORD, *photographs):
         (folder / name).unlink(missing_ok=True)
     data.mkdir(mode=0o700)
     return folder

@@ -7,7 +7,7 @@ the checks will say.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,16 @@ _STILL_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """``cut`` names the devices whose line was cut."""
+    """``whose`` is the patient on whom each reading was made; ``reports`` are those of all runs."""
 
     accounts: Sequence[Account]
-    cut: frozenset[str]
+    whose: Mapping[str, str]
+    reports: Sequence[Report]
+
+    @property
+    def cut(self) -> frozenset[str]:
+        """The devices whose line was cut."""
+        return frozenset(report.device for report in self.reports if report.tally.cuts)
 
 
 def play(scenario: Scenario, running: Stage, cast: Cast, api: Api) -> Played:
@@ -41,13 +47,17 @@ def play(scenario: Scenario, running: Stage, cast: Cast, api: Api) -> Played:
     folder.mkdir(mode=0o700)
     with performing(scenario, cast, running.mqtt, folder) as playing, Board(scenario) as board:
         _watch(scenario, running, api, folder, playing, board)
-    reports: list[Report] = [one.result() for one in playing]
     accounts = [account(folder, player.device) for player in scenario.players]
-    return Played(accounts, frozenset(report.device for report in reports if report.tally.cuts))
+    whose = {
+        reading: cast.patients[player.person(made.seq)]
+        for player, found in zip(scenario.players, accounts, strict=True)
+        for reading, made in found.made.items()
+    }
+    return Played(accounts, whose, [report for one in playing for report in one.result()])
 
 
 def _watch(
-    scenario: Scenario, running: Stage, api: Api, folder: Path, playing: Sequence[Future[Report]], board: Board
+    scenario: Scenario, running: Stage, api: Api, folder: Path, playing: Sequence[Future[list[Report]]], board: Board
 ) -> None:
     began = changed = time.monotonic()
     before, fails = None, False

@@ -19,11 +19,13 @@ from app.demo import morning, story
 from app.demo.asked import NotTold, ask
 from app.demo.cast import Cast, register
 from app.demo.checks import Facts, Finding, findings
+from app.demo.contents import Sent
 from app.demo.folder import DATA, TOKEN, fresh
 from app.demo.scenario import MORNING, Scenario
 from app.demo.stage import Stage, stage
 from gateway.broker.private_files import write_private
 
+_HELLO = "A morning on Reunion island: {rooms} rooms, {devices} devices, {people} test patients, a record to write to."
 _TURN_S = 0.5
 _GONE_S = 5.0
 _INTERRUPTED = 130  # what a shell expects of a program that SIGINT ended
@@ -48,7 +50,8 @@ def play(*, once: bool, scenario: Scenario = MORNING, folder: Path = Path("demo-
 
 
 def _whole(scenario: Scenario, folder: Path, *, once: bool) -> list[Finding]:
-    _say("A morning at a health centre: an ECG cart, three blood pressure meters, a record to write to.")
+    _say(_HELLO.format(rooms=len(scenario.rooms), devices=len(scenario.players), people=len(scenario.people)))
+    _say(*(f"  room {number}: {room.title}" for number, room in enumerate(scenario.rooms, 1)))
     began = time.monotonic()
     with stage(folder.resolve()) as running:
         _say(f"Everything is up after {time.monotonic() - began:.1f} s. Data, log and files to open: {folder}/", "")
@@ -69,8 +72,10 @@ def _shown(scenario: Scenario, running: Stage, cast: Cast, api: Api, folder: Pat
     _scene("The ledger's balance", story.balance(told, folder))
     _scene("What a client pulls", story.pulled(told, cast.patients[0], folder))
     _scene("The ECG on paper", story.ecg(told, folder))
+    _scene("The fundus, as it left the camera", story.fundus(told, folder))
+    _scene("The numbers of one person", story.together(scenario, played.accounts))
     _scene("The way of one reading, and of one that was set aside", story.traces(api, played.accounts))
-    results = findings(Facts(played.accounts, told, played.cut))
+    results = findings(Facts(played.accounts, told, played.whose, Sent.of(played.reports), played.cut))
     _scene("Checks", (result.line for result in results))
     return results
 
@@ -82,7 +87,8 @@ def _stay(running: Stage, cast: Cast, folder: Path) -> Finding:
         f"API              {running.http}/docs",
         f"FHIR             {running.http}/fhir/metadata",
         f"devices          {running.mqtt}",
-        f"try              curl -H @{folder / TOKEN} '{running.http}/fhir/Observation?patient={cast.patients[0]}'",
+        f"try              curl -H @{folder / TOKEN} \\",
+        f"                   '{running.http}/fhir/Observation?patient={cast.patients[0]}'",
         f"and              CONSTANTES_DATA={folder / DATA} {_program()} device list",
     ))  # fmt: skip
     what = "everything stayed up until it was asked to end"

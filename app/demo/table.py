@@ -1,4 +1,4 @@
-"""The table: what each device made, and how far it has come; never whose it is.
+"""The table, a row a device: what it made, how far that has come, what its display shows; never whose it is.
 
 Comes in: accounts, who is on line. Goes out: a live table on a terminal, a few lines elsewhere. Refuses to know: how
 they were found out.
@@ -6,22 +6,22 @@ they were found out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from itertools import groupby
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from app.demo.evidence import Account
 from app.demo.scenario import Player, Scenario
+from app.demo.words import MEASURES, said
 
-_PLAIN_WIDTH = 140  # of the table where no terminal says how wide it is
+_PLAIN_WIDTH = 100  # of the table where no terminal says how wide it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Board:
 
 
 def events(scenario: Scenario, before: Moment | None, now: Moment) -> list[str]:
-    """What is worth a line: the first stored reading, the line lost and found, the first of each reason."""
+    """What is worth a line: the first stored reading, the line lost and found, the first of each mistake."""
     found: list[str] = []
     earlier = {account.device: account for account in before.accounts} if before else {}
     for player, account in zip(scenario.players, now.accounts, strict=True):
@@ -80,6 +80,8 @@ def events(scenario: Scenario, before: Moment | None, now: Moment) -> list[str]:
         words = (_line(player, account, now), _line(player, was, before) if was and before else "")
         if account.stored and not (was and was.stored):
             found.append(f"{device}: its first reading is stored")
+        if account.repeated and not (was and was.repeated):
+            found.append(f"{device}: said a reading twice; it was answered twice and counts once")
         reasons = set(account.quarantined.values()) - set(was.quarantined.values() if was else ())
         found += [f"{device}: a reading is set aside ({reason}) and answered so" for reason in sorted(reasons)]
         if words == (_OFF, _ON):
@@ -97,40 +99,40 @@ def _line(player: Player, account: Account, moment: Moment) -> str:
     """The device's line in a word."""
     if moment.online.get(player.device):
         return _ON
-    return _DONE if len(account.made) == player.count and not account.waiting else _OFF
+    return _DONE if player.rests(len(account.made) - len(account.waiting)) else _OFF
 
 
-def drawn(scenario: Scenario, moment: Moment) -> Table:
-    """The table of a moment; about 115 characters wide, and on a narrower terminal some cells wrap."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("device", no_wrap=True)
-    table.add_column("its part", min_width=8)
-    table.add_column("line", no_wrap=True)
-    for name in ("made", "waiting", "stored", "in record", "repeated"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("quarantined", min_width=11)
-    table.add_column("last value", justify="right")
-    for player, account in zip(scenario.players, moment.accounts, strict=True):
-        word = _line(player, account, moment)
-        counts = (account.made, account.waiting, account.stored, account.in_record)
-        table.add_row(
-            player.device,
-            player.role,
-            Text(word, _STYLES[word]),
-            *(str(len(count)) for count in counts),
-            str(account.repeated),
-            _reasons(account),
-            _age(account),
-        )
+_NUMBERS = (("made", 5), ("stored", 6), ("quarantined", 11), ("pending", 7), ("record", 6))
+"""Columns that count, with their widths."""
+
+
+def drawn(scenario: Scenario, moment: Moment) -> Group:
+    """The table of a moment, room by room; at most 100 characters wide."""
+    rows = zip(scenario.players, moment.accounts, strict=True)
+    parts: list[Text | Table] = [_empty(header=True)]
+    for room, group in groupby(rows, key=lambda row: row[0].room):
+        table = _empty(header=False)
+        for player, account in group:
+            table.add_row(*_row(player, account, moment))
+        parts += [Text(f"Room {room + 1}: {scenario.rooms[room].title}", "bold"), table]
+    return Group(*parts)
+
+
+def _empty(*, header: bool) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), show_header=header)
+    table.add_column("device", width=13, no_wrap=True)
+    table.add_column("measures", width=14, no_wrap=True)
+    table.add_column("line", width=4, no_wrap=True)
+    for name, width in _NUMBERS:
+        table.add_column(name, justify="right", width=width, no_wrap=True)
+    table.add_column("last value", no_wrap=True, min_width=24)
     return table
 
 
-def _reasons(account: Account) -> str:
-    counted = Counter(account.quarantined.values())
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(counted.items())) or "-"
-
-
-def _age(account: Account) -> str:
-    if account.last_at is None:
-        return "-"
-    return f"{max((datetime.now(UTC) - account.last_at).total_seconds(), 0):.0f} s ago"
+def _row(player: Player, account: Account, moment: Moment) -> tuple[str | Text, ...]:
+    word = _line(player, account, moment)
+    counts = (account.made, account.stored, account.quarantined, account.waiting, account.in_record)
+    return (
+        player.device, MEASURES[player.kind], Text(word, _STYLES[word]), *(str(len(count)) for count in counts),
+        said(account.last),
+    )  # fmt: skip

@@ -86,8 +86,9 @@ def number(value: Fraction, *rounded: Context) -> str:
     """Plain decimal text of at most 22 characters: exact where there is such a text, else rounded to 15 digits.
 
     A range of 10 mV over 65,535 steps has no finite step: 15 digits are off by less than a millionth of a step over the
-    whole of int16; a baseline far from 0 needs 19 for that, and ``rounded`` names what is tried instead. Raises Rejected
-    (``ecg.sampling``) when even the rounded text is too long.
+    whole of int16; a baseline far from 0 needs 19 for that, and ``rounded`` names what is tried instead.
+
+    Raises Rejected (``ecg.sampling``) when even the rounded text is too long.
     """
     top, bottom = Decimal(value.numerator), Decimal(value.denominator)
     try:

@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 FAILING = """
 from dataclasses import replace
 from app.demo import play
-from app.demo.scenario import MORNING
-meter = replace(MORNING.players[1], count=3, rate=5.0)
-quick = replace(MORNING, players=(meter,), record_faults=("refuse422:1",), record_fails_at_s=0.0, patience_s=3.0)
+from app.demo.scenario import MORNING, Act
+cuff = replace(MORNING.players[0], acts=(Act(0, 3, 5.0),), faults=())
+quick = replace(MORNING, players=(cuff,), record_faults=("refuse422:1",), record_fails_at_s=0.0, patience_s=3.0)
 raise SystemExit(play(once=True, scenario=quick))
 """
 
@@ -66,15 +66,24 @@ def test_the_morning_is_played_checked_and_leaves_nothing_running(tmp_path: Path
     process = begun(tmp_path, "-m", "app", "demo", "--once")
     said = ended(process)
     assert process.returncode == 0, said
-    assert len(re.findall(r"^ +ok ", said, re.MULTILINE)) == 12, said
-    assert "All 12 checks hold" in said
+    assert len(re.findall(r"^ +ok ", said, re.MULTILINE)) == 15, said
+    assert "All 15 checks hold" in said
     assert "NOT ok" not in said
     assert "EXEMPLE" not in said
-    assert "meter-3: its network is gone" in said
-    assert re.search(r"meter-3: its network is back; [1-9]", said)
-    assert re.search(r"unit\.not_allowed /values/systolic/unit", said)
-    for name, mark in (("bundle.json", '"searchset"'), ("ecg.svg", 'data-lead="aVR"'), ("record.ndjson", "}\n{")):
+    assert "cuff-1: its network is gone" in said
+    assert re.search(r"cuff-1: its network is back; [1-9]", said)
+    assert re.search(r"unit\.not_allowed /values/weight/unit", said)
+    assert max(len(line) for line in said.splitlines()) <= 100
+    marks = {
+        "bundle.json": '"searchset"',
+        "ecg.svg": 'data-lead="aVR"',
+        "record.ndjson": "}\n{",
+        "balance.json": "true",
+    }
+    for name, mark in marks.items():
         assert mark in (tmp_path / "demo-output" / name).read_text()
+    for eye, field in ((eye, field) for eye in ("left", "right") for field in ("macula", "disc")):
+        assert (tmp_path / "demo-output" / f"fundus-{eye}-{field}.jpg").read_bytes()[:2] == b"\xff\xd8"
     assert working_in(tmp_path) == []
 
 
