@@ -47,6 +47,11 @@ def export(settings: Settings) -> int:
     return _alone(settings, "export")
 
 
+def inspect(settings: Settings) -> int:
+    """The inspector alone."""
+    return _alone(settings, "inspect")
+
+
 def project(settings: Settings) -> int:
     """The projector alone."""
     return _alone(settings, "project")
@@ -93,6 +98,7 @@ RUN: dict[str, Callable[[Settings], int]] = {
     "up": up,
     "gateway": gateway,
     "office": office,
+    "inspect": inspect,
     "export": export,
     "project": project,
     "api": api,
