@@ -80,7 +80,7 @@ def _values(item: dict[str, Any]) -> list[str]:
     measured = item["measurements"]
     told = [f"{m['metric']} {m['value']} {m['unit']}{'!' if m['unusual'] else ''}" for m in measured]
     if (recording := item["recording"]) is not None:
-        told.append(f"{len(recording['leads'])} leads {recording['seconds']:g} s")
+        told.append(f"{len(recording['leads'])} lead{'s'[: len(recording['leads']) - 1]} {recording['seconds']:g} s")
     if (image := item["image"]) is not None:
         told.append(" ".join(filter(None, (image["eye"], image["field"]))) or "photograph")
     if (blob := item["blob"]) is not None and blob["missing"]:

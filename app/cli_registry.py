@@ -49,7 +49,7 @@ def add_device(
     device_id: Annotated[str, typer.Argument(metavar="ID", help="3 to 63 of a-z, 0-9, '_' and '-'.")],
     site: Annotated[str | None, typer.Option(help="Where it is used.")] = None,
     eui64: Annotated[str | None, typer.Option(help="FE-ED-AB-EE-DE-AD-77-C3, as on the device.")] = None,
-    method: Annotated[str | None, typer.Option(help="How it measures: cuff, ecg, connected.")] = None,
+    method: Annotated[str | None, typer.Option(help="How it measures: cuff, ecg...; another word lists them.")] = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Everything it sends is marked as a test.")] = False,
     as_json: Json = False,
 ) -> None:

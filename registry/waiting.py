@@ -129,8 +129,11 @@ def deliveries(
 def _set_aside() -> Subquery:
     """Everything in the quarantine: by its own verdict, or by that on its content."""
     q, t, j = QUARANTINE.c, CONTENT.c, JOURNAL.c
-    at_once = select(q.position, q.device, j.received_at, q.reason, j.pointer, j.size, q.state).join_from(
-        QUARANTINE, JOURNAL, j.position == q.position
+    pointer = func.coalesce(j.pointer, t.pointer)
+    at_once = (
+        select(q.position, q.device, j.received_at, q.reason, pointer.label("pointer"), j.size, q.state)
+        .join_from(QUARANTINE, JOURNAL, j.position == q.position)
+        .join(CONTENT, t.position == q.position, isouter=True)
     )
     later = (
         select(t.position, t.device, j.received_at, t.reason, t.pointer, j.size, literal("waiting"))

@@ -4,5 +4,6 @@
                                                        │            ▲
                                                   capability      cursor
 
-Reads only FEED, RESOURCE and IDENTIFIER; writes only audit rows. A resource's stored bytes are passed on as they are.
+Reads only FEED, RESOURCE, IDENTIFIER and, for a Binary, its blob; writes only audit rows. A resource's stored bytes are
+passed on as they are; a Binary's placeholder is filled as they leave.
 """
