@@ -91,8 +91,8 @@ W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under lo
 backlog, five clients pull pages of 100 five times a second, each read audited before it is answered.
 
 W3: four carts send inline ECGs of 12 leads, 10 s, 500 Hz, each with at most 8 on the way; until the last tracing is in
-the feed. W4: four cameras send blobs in parts of 256 KiB, each with at most 8 on the way; until every byte is on stable
-storage. The peer copies a file of that size again and again, with fsync.
+the feed. W4: eight cameras send blobs in parts of 256 KiB, each with at most 8 on the way; until every byte is on
+stable storage. The peer copies a file of that size again and again, with fsync.
 """
 
 

@@ -18,7 +18,7 @@ from bench.site import Site, cpu_seconds, site
 from bench.workloads import Row, Say
 from ingest.ledger.files import open_ledger
 
-CARTS, CAMERAS = 4, 4
+CARTS, CAMERAS = 4, 8
 W3_RATE = 50
 W4_RATIO = 0.3
 SIZES = (270_000, 5_000_000)
