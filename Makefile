@@ -38,7 +38,7 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.lock
 
 # ---------------------------------------------------------------- the program
 
-demo: setup ## a morning at a health centre; ONCE=1 plays it, checks it and ends
+demo: setup ## a morning on Reunion island; ONCE=1 plays it, checks it and ends
 	$(BIN)/constantes demo $(if $(ONCE),--once)
 
 bench: setup ## the workloads, as one table with ratios

@@ -55,7 +55,7 @@ def _runner(name: str) -> Callable[[], None]:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Play it, check that each reading arrived, and end.")] = False,
 ) -> None:
-    """A morning at a health centre, with real recordings, on this machine alone."""
+    """A morning on Reunion island, with real recordings, on this machine alone."""
     with spoken():
         from app import demo as morning
 

@@ -62,8 +62,10 @@ def test_two_hubs_make_one_reading_of_one_measurement(broker: Broker, wide: Wide
     assert (first.answered, second.answered) == (True, True)
     one, two = ({kept.key: kept.payload for kept in issued(ear.outbox)} for ear in ears if ear.outbox)
     assert one == two
-    assert len(one) == 20
-    assert sum(len(room.said) for room in wide.rooms.values()) == 20
+    stamped = [key for key in one if key[0] == "th-0001"]
+    assert len(one) - len(stamped) == 15
+    assert 1 <= len(stamped) <= 5  # two records of one second with the same values are one record
+    assert sum(len(room.said) for room in wide.rooms.values()) == len(one)
     assert {(sender, device) for sender, device, _ in wide.readings} == {
         (ear.hub, meter.device) for ear in ears for meter in both
     }
