@@ -32,7 +32,7 @@ _ROUND = 20  # readings a round: about 15 ms of building, then a transaction of 
 _IDLE_S = 0.1
 _REFUSED_AGAIN = """
 INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i
-WHERE i.why IN ('mapping.refused', 'patient.differs', 'content.missing')
+WHERE i.why IN ('mapping.refused', 'patient.differs', 'content.missing', 'blob.claimed_twice')
 AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
 """
 _NEWEST = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
@@ -111,7 +111,7 @@ class Publisher:
         self._dispatch.add(connection, append(connection, found.versions, now), now)
         _keep_attributions(connection, found, now)
         _keep_doubts(connection, found, now)
-        if any(what in ("device", "patient") for _, what, _ in found.ground.due):
+        if any(what in ("device", "patient", "retraction") for _, what, _ in found.ground.due):
             connection.exec_driver_sql(_REFUSED_AGAIN)  # it may have been this person or device
         if found.ground.due:
             connection.execute(

@@ -93,7 +93,8 @@ class Builder:
         found = Round(ground, fresh[-1] if fresh else cursor, len(fresh) + len(due), retracted=tuple(sorted(retracted)))
         known = devices.find(connection, names | {ref for _, what, ref in due if what == "device"})
         decided = list(self._decide(ground, kept, known))
-        against = claims.doubts(connection, [(each, who) for each, who, _ in decided if not isinstance(who, Doubt)])
+        given = [(each, who) for each, who, _ in decided if not isinstance(who, Doubt)]
+        against = claims.doubts(connection, given, retracted)
         decided = [(each, against.get(each.position, who), timing) for each, who, timing in decided]
         refused = self._refer(connection, found, decided, known)
         # Before what takes its place: nobody ever sees two Observations of one reading that both stand.

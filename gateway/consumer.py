@@ -191,6 +191,8 @@ class Consumer:
         for item, answer in zip(items, answers, strict=True):
             if isinstance(item, Piece) and isinstance(answer, PieceKept):
                 found.setdefault(item.raw.sender, []).append(receipts.part(item, answer))
+            elif isinstance(item, Piece) and isinstance(answer, Kept):  # set aside, as it was seen in the ledger
+                found.setdefault(item.raw.sender, []).append(receipts.receipt(item, answer))
             elif isinstance(item, Judged) and isinstance(answer, Kept) and item.raw.sender:
                 texts = found.setdefault(item.raw.sender, [])
                 texts.append(receipts.receipt(item, answer))

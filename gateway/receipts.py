@@ -24,12 +24,12 @@ RETRY_AFTER_S = 60
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def receipt(judged: Judged, kept: Kept) -> str:
+def receipt(judged: Judged | Piece, kept: Kept) -> str:
     """One verdict as JSON; without stream and seq for a message that had none.
 
     Written out, because it is done for every message and all but the pointer is made of hex digits and words of ours.
     """
-    key, parts = judged.key, ["{"]
+    key, parts = judged.key if isinstance(judged, Judged) else None, ["{"]
     if judged.raw.hub is not None:
         parts.append(f'"device":"{judged.raw.device}",')
     if key is not None:

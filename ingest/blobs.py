@@ -4,13 +4,16 @@ Comes in: parts of a blob, files that were made from one. Goes out: paths and by
 a call returns. Refuses to know: readings, who may claim what, the ledger's rows. A file that no row names is an orphan:
 rows are written after files, never before.
 
-    {folder}/whole/9f/9fb0...      finished; never changed again
-    {folder}/parts/{device}/9fb0...  being put together, per device: nobody can spoil what another one sends
-    {folder}/scratch/              where the limited child writes
+    {folder}/parts/{device}/9fb0...  being put together, per device; written under the lock, by the gateway
+    {folder}/taken/{device}/9fb0...  all of its parts have come: taken away under the lock, so that nobody writes to it
+    {folder}/whole/9f/9fb0...        its hash is right; never changed again, whoever sends the same bytes later
+    {folder}/scratch/                where the limited child writes
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -24,6 +27,7 @@ from tempfile import mkdtemp
 
 _CHUNK = 1 << 20
 _TOGETHER = 4  # files written and flushed at a time
+_NO_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _sha256 = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
@@ -54,12 +58,15 @@ class Range:
 
 
 class Blobs:
-    """One folder of contents. Safe for several threads and processes, as long as one at a time assembles a blob."""
+    """One folder of contents. Several threads and processes may write parts; one at a time takes and settles blobs."""
 
     def __init__(self, folder: Path) -> None:
-        self._whole, self._parts, self._scratch = (folder / name for name in ("whole", "parts", "scratch"))
-        for each in (self._whole, self._parts, self._scratch):
+        self._whole, self._parts, self._taken, self._scratch = (
+            folder / name for name in ("whole", "parts", "taken", "scratch")
+        )
+        for each in (self._whole, self._parts, self._taken, self._scratch):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = folder / ".lock"
 
     # ------------------------------------------------------------ whole ones
 
@@ -75,7 +82,7 @@ class Blobs:
         """All of a blob, its hash checked; raises BlobMissing."""
         try:
             content = self.path(sha256).read_bytes()
-        except FileNotFoundError:
+        except OSError:
             raise BlobMissing(sha256) from None
         if hashlib.sha256(content).hexdigest() != sha256:
             raise BlobMissing(sha256)
@@ -93,19 +100,31 @@ class Blobs:
 
     # ------------------------------------------------------------ parts
 
-    def keep(self, ranges: Sequence[Range]) -> None:
-        """Write parts; what stood in their place begins anew (C-BLB-4). Raises OSError: then none may be answered."""
-        by_file: dict[Path, list[Range]] = {}
-        for each in ranges:
-            by_file.setdefault(self._assembling(each.device, each.sha256), []).append(each)
-        if len(by_file) == 1:
-            for file, found in by_file.items():
-                self._keep(file, found)
-        elif by_file:  # a disk takes several flushes in the time of one
-            with ThreadPoolExecutor(_TOGETHER) as pool:
-                list(pool.map(self._keep, by_file.keys(), by_file.values()))
+    def keep(self, ranges: Sequence[Range]) -> dict[tuple[str, str], int | None]:
+        """Write parts; what stood in their place begins anew (C-BLB-4).
 
-    def _keep(self, file: Path, ranges: Sequence[Range]) -> None:
+        Returns, by device and hash, the number of the file that was written to (None: this one file cannot be written,
+        and its parts must not be answered as kept). Raises OSError where none can be: a full or read-only disk.
+        """
+        by_file: dict[tuple[str, str], list[Range]] = {}
+        for each in ranges:
+            by_file.setdefault((each.device, each.sha256), []).append(each)
+        with self._locked():
+            if len(by_file) == 1:
+                return {key: self._keep(key, found) for key, found in by_file.items()}
+            with ThreadPoolExecutor(_TOGETHER) as pool:  # a disk takes several flushes in the time of one
+                return dict(zip(by_file, pool.map(self._keep, by_file.keys(), by_file.values()), strict=True))
+
+    def _keep(self, key: tuple[str, str], ranges: Sequence[Range]) -> int | None:
+        file = self._file(self._parts, *key)
+        try:
+            return self._write(file, ranges)
+        except OSError as error:
+            if error.errno in _NO_DISK:
+                raise
+            return None
+
+    def _write(self, file: Path, ranges: Sequence[Range]) -> int:
         is_new = not file.exists()
         if is_new:
             file.parent.mkdir(exist_ok=True, mode=0o700)
@@ -114,39 +133,76 @@ class Blobs:
             for each in ranges:
                 _write(handle, each.data, each.start)
             os.fdatasync(handle)
+            number = os.fstat(handle).st_ino
         finally:
             os.close(handle)
         if is_new:
             for folder in (file.parent, self._parts):
                 _sync(folder)
+        return number
 
-    def is_assembling(self, device: str, sha256: str) -> bool:
-        """Whether parts of the blob are here."""
-        return self._assembling(device, sha256).exists()
+    def number(self, device: str, sha256: str) -> int | None:
+        """The number of the file that parts are written to now; None when there is none."""
+        try:
+            return self._file(self._parts, device, sha256).stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def take(self, device: str, sha256: str) -> bool:
+        """Take a blob whose parts have all come away from those who write; False when there is nothing to take.
+
+        One that was taken before (a crash came in between) stays what it is.
+        """
+        file, goal = self._file(self._parts, device, sha256), self._file(self._taken, device, sha256)
+        if goal.exists():
+            return True
+        goal.parent.mkdir(exist_ok=True, mode=0o700)
+        with self._locked():
+            try:
+                file.replace(goal)
+            except FileNotFoundError:
+                return False
+        for folder in (goal.parent, self._taken, file.parent):
+            _sync(folder)
+        return True
 
     def finish(self, device: str, sha256: str, size: int) -> bool:
-        """Make a blob whole whose parts are all kept; False when they have another hash. Harmless when done already."""
-        file = self._assembling(device, sha256)
-        if not file.exists():
-            return self.has(sha256)
-        os.truncate(file, size)
-        before = file.stat().st_mtime_ns
-        if digest(file) != sha256:
+        """Make a taken blob whole; False when it has another length or hash. Harmless when done already."""
+        file = self._file(self._taken, device, sha256)
+        if file.stat().st_size > size:  # parts that nobody had claimed yet may reach past the end
+            os.truncate(file, size)
+        if file.stat().st_size != size or digest(file) != sha256:
             return False
-        self._place(file, sha256)
-        # A late part of the same device may have been written meanwhile: then what was looked at is not what is here.
-        goal = self.path(sha256)
-        if goal.stat().st_mtime_ns != before and digest(goal) != sha256:
-            goal.unlink()
-            return False
+        if not self.is_sound(sha256):
+            self._place(file, sha256)
         return True
 
     def drop(self, device: str, sha256: str) -> None:
-        """Forget the parts of a blob."""
-        file = self._assembling(device, sha256)
+        """Forget a taken blob: it is whole, or was refused."""
+        file = self._file(self._taken, device, sha256)
         file.unlink(missing_ok=True)
-        with suppress(OSError):  # others are still being put together
+        with suppress(OSError):  # others of the device are there
             file.parent.rmdir()
+
+    def forget(self, device: str, sha256: str) -> None:
+        """Forget the parts of a blob."""
+        with self._locked():
+            self._file(self._parts, device, sha256).unlink(missing_ok=True)
+
+    def clear_scratch(self) -> None:
+        """Remove what a child that was killed has left; only while nobody uses the folder."""
+        for each in self._scratch.iterdir():
+            shutil.rmtree(each, ignore_errors=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone with the parts, among all processes; held for as long as a write and its flush take."""
+        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def assembling(self) -> Iterator[tuple[str, str, float]]:
         """Device, hash and time of the latest part of everything that is being put together."""
@@ -163,12 +219,13 @@ class Blobs:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _assembling(self, device: str, sha256: str) -> Path:
+    def _file(self, folder: Path, device: str, sha256: str) -> Path:
         if not device or "/" in device or device.startswith("."):
             raise ValueError("not a device id")
-        return self._parts / device / _name(sha256)
+        return folder / device / _name(sha256)
 
     def _place(self, file: Path, sha256: str) -> None:
+        """A second name for the same bytes, for good: nobody writes to ``file`` any more."""
         goal = self.path(sha256)
         if not goal.parent.is_dir():
             goal.parent.mkdir(exist_ok=True, mode=0o700)
@@ -178,7 +235,10 @@ class Blobs:
             os.fsync(handle)
         finally:
             os.close(handle)
-        file.replace(goal)
+        link = goal.with_name(f".{sha256}")
+        link.unlink(missing_ok=True)
+        os.link(file, link)
+        link.replace(goal)
         _sync(goal.parent)
 
 

@@ -29,13 +29,18 @@ class Claim:
     eye: str | None = None
 
 
-def doubts(connection: Connection, given: Iterable[tuple[Accepted, str]]) -> dict[int, Doubt]:
-    """Journal position to what speaks against it, of readings with the patient each of them would go to, in order."""
+def doubts(
+    connection: Connection, given: Iterable[tuple[Accepted, str]], retracted: Collection[int] = ()
+) -> dict[int, Doubt]:
+    """Journal position to what speaks against it, of readings with the patient each of them would go to, in order.
+
+    What is being taken back (``retracted``) claims nothing any more.
+    """
     contents = [(each, who) for each, who in given if each.reading.blob is not None]
     if not contents:
         return {}
     persons = people.find(connection, {who for each, who in contents if each.found and each.found.person})
-    claimed = _standing(connection, {each.reading.blob.sha256 for each, _ in contents if each.reading.blob})
+    claimed = _standing(connection, {each.reading.blob.sha256 for each, _ in contents if each.reading.blob}, retracted)
     found = {each.position: _doubt(each, who, persons, claimed) for each, who in contents}
     return {position: doubt for position, doubt in found.items() if doubt is not None}
 
@@ -60,13 +65,14 @@ def _eye(image: Image | None, found: Found | None) -> str | None:
     return (image.eye if image else None) or (found.eye if found else None)
 
 
-def _standing(connection: Connection, hashes: Collection[str]) -> dict[str, set[Claim]]:
+def _standing(connection: Connection, hashes: Collection[str], retracted: Collection[int]) -> dict[str, set[Claim]]:
     """What the readings in somebody's record claim of these blobs (hex SHA-256), by blob."""
     wanted = (
         select(CONTENT.c.sha, CONTENT.c.found, READING.c.content, ATTRIBUTION.c.patient)
         .join_from(CONTENT, READING, READING.c.position == CONTENT.c.position)
         .join(ATTRIBUTION, ATTRIBUTION.c.position == CONTENT.c.position)
         .where(CONTENT.c.sha.in_([bytes.fromhex(each) for each in hashes]), ATTRIBUTION.c.retracted_at.is_(None))
+        .where(CONTENT.c.position.not_in(retracted))
     )
     claimed: dict[str, set[Claim]] = {}
     for sha, found, content, patient in connection.execute(wanted):

@@ -20,6 +20,7 @@ _SHOWN = frozenset(
 """Members whose value says which reading it is and how it is written, never what was measured or of whom."""
 _LONGEST = 64  # longer than any value of those members that can be right
 _INDENT = "  "
+_FORM = 2_000  # characters shown of what is no JSON
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 
 
@@ -44,7 +45,10 @@ def masked(payload: bytes) -> str:
     try:
         return _harmless(_written(_parsed(text), "", shown=False))
     except (ValueError, RecursionError):
-        return _DIGIT.sub("9", _LETTER.sub("x", _harmless(text)))
+        if text.count("\\x") > len(payload) // 8:
+            return f"{len(payload):,} bytes that are no text"
+        form = _DIGIT.sub("9", _LETTER.sub("x", _harmless(text[:_FORM])))
+        return form if len(text) <= _FORM else f"{form}... ({len(payload):,} bytes)"
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON

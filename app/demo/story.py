@@ -111,7 +111,7 @@ def traces(api: Api, accounts: Sequence[Account]) -> Iterator[str]:
     aside = next((reading for account in accounts for reading in account.quarantined), None)
     for reading in filter(None, (stored and stored[0], aside)):
         found: dict[str, Any] = api.get(f"/readings/{reading}/trace")
-        yield f"constantes trace {reading}   ({found['device']}, seq {found['seq']})"
+        yield f"trace of {reading}   ({found['device']}, seq {found['seq']})"
         for stage in found["stages"]:
             at = str(stage["at"] or "").partition("T")[2][:12]
             yield _TRACE.format(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from threading import Event
 from typing import Protocol, Self
@@ -28,10 +30,12 @@ from ingest.model import Blob, Image, Instant
 from ingest.reasons import Reason, Rejected
 from ingest.sandbox import SandboxUnavailable
 
-_MANY = 8
+_MANY, _A_ROUND = 64, 4
+_ASIDE = 30 * 1_000_000  # microseconds
 _IDLE_S = 0.1
 _PAUSE_S = 2.0  # after a fault of ours
 _SWEEP_EVERY = 60 * 1_000_000
+_OWN = "SELECT 1 FROM content WHERE device = ? AND sha = ? AND state = 'ready' LIMIT 1"
 _COMPLETE = """
 SELECT t.position, t.device, r.kind, r.content FROM content t JOIN reading r ON r.position = t.position
 WHERE t.state = 'complete' ORDER BY t.changed_at, t.position LIMIT ?
@@ -68,15 +72,17 @@ class Inspector:
     def __init__(self, file: LedgerFile, look: Look, now: Callable[[], Instant]) -> None:
         self._file, self._look, self._now = file, look, now
         self._swept: Instant = 0
+        self._aside: dict[int, Instant] = {}
         self.problem: str | None = None
 
     def run(self, stop: Event) -> None:
         """Work until ``stop`` is set. What cannot be done now is tried again; nothing is refused for it."""
+        self._file.blobs.clear_scratch()
         while not stop.is_set():
             try:
                 done = self.step()
-                self.problem = None
-            except (LedgerUnavailable, SandboxUnavailable, BlobMissing, OSError) as fault:
+                self.problem = None if not self._aside else self.problem
+            except (LedgerUnavailable, OSError) as fault:
                 done, self.problem = 0, getattr(fault, "happened", str(fault))
                 stop.wait(_PAUSE_S)
             if not done:
@@ -85,32 +91,47 @@ class Inspector:
     def step(self) -> int:
         """Look at what is complete; returns how many contents were settled.
 
-        Raises LedgerUnavailable, SandboxUnavailable, BlobMissing, OSError.
+        A file that cannot be looked at now for a reason that is not its own stands aside for a while, so that those
+        behind it have their turn. Raises LedgerUnavailable.
         """
-        claims = self._complete()
-        for claim in claims:
-            self._settle(claim)
-        done = len(claims) + live.step(self._file, self._now())
+        done = live.step(self._file, self._now())
+        for claim in self._complete():
+            try:
+                self._settle(claim)
+                done += 1
+            except (SandboxUnavailable, BlobMissing, OSError) as fault:
+                self._aside[claim.position] = self._now() + _ASIDE
+                self.problem = str(fault)
         if self._now() > self._swept + _SWEEP_EVERY:
             self._swept = self._now()
             sweep.step(self._file, self._swept)
         return done
 
     def _complete(self) -> list[_Claim]:
+        """What may be looked at now, the devices in turn: one that sends much does not keep others waiting."""
         with named_faults(), self._file.readers.connect() as connection:
-            return [_Claim.of(*row) for row in connection.exec_driver_sql(_COMPLETE, (_MANY,))]
+            claims = [_Claim.of(*row) for row in connection.exec_driver_sql(_COMPLETE, (_MANY,))]
+        now = self._now()
+        self._aside = {position: until for position, until in self._aside.items() if until > now}
+        seen: Counter[str] = Counter()
+        ranked = []
+        for place, claim in enumerate(each for each in claims if each.position not in self._aside):
+            ranked.append((seen[claim.device], place, claim))
+            seen[claim.device] += 1
+        return [claim for _, _, claim in sorted(ranked, key=itemgetter(0, 1))][:_A_ROUND]
 
     def _settle(self, claim: _Claim) -> None:
         blobs, blob, device = self._file.blobs, claim.blob, claim.device
         where = "/image/blob" if claim.image else "/recording/blob"
-        if not blobs.has(blob.sha256) and not blobs.is_assembling(device, blob.sha256):
-            self._file.writer.write(lambda connection: _send_again(connection, claim, self._now()))
-            return
-        if not blobs.finish(device, blob.sha256, blob.size):
-            self._refuse(claim, Rejected(Reason.BLOB_HASH_MISMATCH, where))
-            blobs.drop(device, blob.sha256)
-            return
-        if blobs.path(blob.sha256).stat().st_size != blob.size:
+        if not self._is_own(claim):
+            if not blobs.take(device, blob.sha256):
+                self._file.writer.write(lambda connection: _send_again(connection, claim, self._now()))
+                return
+            if not blobs.finish(device, blob.sha256, blob.size):
+                self._refuse(claim, Rejected(Reason.BLOB_HASH_MISMATCH, where))
+                blobs.drop(device, blob.sha256)
+                return
+        elif blobs.path(blob.sha256).stat().st_size != blob.size:
             self._refuse(claim, Rejected(Reason.BLOB_HASH_MISMATCH, f"{where}/bytes"))
             return
         try:
@@ -120,6 +141,14 @@ class Inspector:
         else:
             now = self._now()
             self._file.writer.write(lambda connection: _ready(connection, claim, found, now))
+        blobs.drop(device, blob.sha256)  # it has its place among the whole ones, and a row that says whose it is
+
+    def _is_own(self, claim: _Claim) -> bool:
+        """Whether this device has sent the blob before: nobody gets what only another one sent (C-BLB-4)."""
+        wanted = claim.device, bytes.fromhex(claim.blob.sha256)
+        with named_faults(), self._file.readers.connect() as connection:
+            ready = connection.exec_driver_sql(_OWN, wanted).first() is not None
+        return ready and self._file.blobs.has(claim.blob.sha256)
 
     def _found(self, claim: _Claim) -> Found:
         """What the content shows; files made from it are blobs when this returns."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from sqlalchemy import Connection
+
+from ingest.blobs import Blobs
 from ingest.ledger import contents
 from ingest.ledger.files import LedgerFile
 from ingest.ledger.sqlite import named_faults
@@ -26,8 +29,12 @@ def step(file: LedgerFile, now: Instant) -> int:
         with named_faults(), file.readers.connect() as connection:
             if connection.exec_driver_sql(_CLAIMED, (device, sha)).first() is not None:
                 continue
-        # Rows first: without its row a file is an orphan, without its file a row would be a lie.
-        file.writer.write(partial(contents.forget, device=device, sha=sha))
-        file.blobs.drop(device, sha256)
+        file.writer.write(partial(_forget, blobs=file.blobs, device=device, sha=sha))
         gone += 1
     return gone
+
+
+def _forget(connection: Connection, blobs: Blobs, device: str, sha: bytes) -> None:
+    """Rows and file together, while no row can be written: none may tell of bytes that are gone."""
+    contents.forget(connection, device, sha)
+    blobs.forget(device, sha.hex())

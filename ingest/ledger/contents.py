@@ -10,9 +10,9 @@ Parts belong to (device, blob), so a reading can claim only what its own device 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection
 
@@ -21,15 +21,21 @@ from ingest.model import Instant, Part, Piece, Reading
 
 WAITING, COMPLETE, READY, REFUSED, PART = "waiting", "complete", "ready", "refused", "part"
 DEVICE_MOST = 1 << 30
-"""Bytes of unfinished blobs that a device may keep here: two of the longest."""
+"""Bytes of unfinished blobs that a device may keep here: two of the longest. A part counts as 64 KiB at least."""
+BLOBS_MOST = 64
+"""Unfinished blobs that a device may have here at a time."""
+_PART_COUNTS = 65_536
+LIVE_MOST = 64 * 1024**2
+"""Bytes of samples that a live recording may have, gaps included: 90 minutes of twelve leads at 500 Hz."""
 
 _CLAIM = "INSERT INTO content VALUES (?, ?, ?, ?, ?, NULL, NULL, NULL, ?)"
-_ALREADY = "SELECT 1 FROM content WHERE device = ? AND sha = ? AND state IN ('complete', 'ready') LIMIT 1"
+_ALREADY = "SELECT 1 FROM content WHERE device = ? AND sha = ? AND state = 'ready' LIMIT 1"
 _PIECES = 'SELECT start, "end" FROM piece WHERE device = ? AND sha = ?'
 _PIECE = """
 INSERT INTO piece VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (device, sha, start) DO UPDATE SET "end" = excluded."end", at = excluded.at
 """
+_UNDER_WAY = 'SELECT sha, sum(max("end" - start, ?)) FROM piece WHERE device = ? GROUP BY sha'
 _WAITING = "SELECT position, size FROM content WHERE device = ? AND sha = ? AND state = 'waiting'"
 _COMPLETE = "UPDATE content SET state = 'complete', changed_at = ? WHERE position = ?"
 _OF = "SELECT device, sha, size, state FROM content WHERE position = ?"
@@ -38,7 +44,7 @@ INSERT INTO live VALUES (?, ?, ?, ?, 'open')
 ON CONFLICT (device, recording) DO UPDATE SET heard_at = excluded.heard_at
 """
 _CLOSED = "SELECT 1 FROM live WHERE device = ? AND recording = ? AND state = 'closed'"
-_TOO_LATE = "INSERT INTO content VALUES (?, ?, NULL, NULL, 'refused', 'ecg.length', '/part', NULL, ?)"
+_NO_PART = "INSERT INTO content VALUES (?, ?, NULL, NULL, 'refused', 'ecg.length', '/part', NULL, ?)"
 _LIVE_PART = "INSERT INTO live_part VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -48,6 +54,10 @@ class Standing:
 
     size: int | None
     done: bool
+
+    def claimed(self, size: int) -> Standing:
+        """The same, with one claim more that is kept in the batch at hand."""
+        return Standing(max(size, self.size or 0), self.done)
 
 
 def standing(connection: Connection, blobs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Standing]:
@@ -63,10 +73,27 @@ def standing(connection: Connection, blobs: Collection[tuple[str, str]]) -> Mapp
     return found
 
 
-def under_way(connection: Connection, device: str) -> int:
-    """Bytes of unfinished blobs that are kept for a device."""
-    wanted = 'SELECT coalesce(sum("end" - start), 0) FROM piece WHERE device = ?'
-    return int(connection.exec_driver_sql(wanted, (device,)).scalar_one())
+@dataclass(slots=True)
+class Room:
+    """What a device may still have under way here; ``takes`` counts what it lets in."""
+
+    left: int
+    blobs: set[str]
+
+    @classmethod
+    def of(cls, connection: Connection, device: str) -> Self:
+        """The room of a device now."""
+        rows = connection.exec_driver_sql(_UNDER_WAY, (_PART_COUNTS, device)).all()
+        return cls(DEVICE_MOST - sum(used for _, used in rows), {sha.hex() for sha, _ in rows})
+
+    def takes(self, sha256: str, size: int) -> bool:
+        """Whether one more part of so many bytes fits."""
+        counts = max(size, _PART_COUNTS)
+        if counts > self.left or (sha256 not in self.blobs and len(self.blobs) >= BLOBS_MOST):
+            return False
+        self.left -= counts
+        self.blobs.add(sha256)
+        return True
 
 
 def claim(connection: Connection, position: int, reading: Reading, now: Instant) -> tuple[tuple[int, int], ...]:
@@ -81,18 +108,24 @@ def claim(connection: Connection, position: int, reading: Reading, now: Instant)
     return left
 
 
-def keep(connection: Connection, pieces: Iterable[Piece], now: Instant) -> None:
+def keep(connection: Connection, pieces: Sequence[Piece], now: Instant) -> None:
     """Note parts that are on stable storage; claims that have all of theirs are complete."""
-    touched = set()
-    for piece in pieces:
-        sha = bytes.fromhex(piece.sha256)
-        end = piece.start + len(piece.raw.payload)
-        connection.exec_driver_sql(_PIECE, (piece.raw.device, sha, piece.start, end, now))
-        touched.add((piece.raw.device, sha))
-    for device, sha in touched:
-        for position, size in connection.exec_driver_sql(_WAITING, (device, sha)).all():
-            if not _left(connection, device, sha, size):
-                connection.exec_driver_sql(_COMPLETE, (now, position))
+    rows = [
+        (piece.raw.device, bytes.fromhex(piece.sha256), piece.start, piece.start + len(piece.raw.payload), now)
+        for piece in pieces
+    ]
+    if not rows:
+        return
+    connection.exec_driver_sql(_PIECE, rows)
+    for device, sha in {row[:2] for row in rows}:
+        waiting = connection.exec_driver_sql(_WAITING, (device, sha)).all()
+        if not waiting:
+            continue
+        gaps = _left(connection, device, sha, max(size for _, size in waiting))
+        whole = gaps[0][0] if gaps else None  # bytes from the first one on that are all there
+        complete = [(now, position) for position, size in waiting if whole is None or size <= whole]
+        if complete:
+            connection.exec_driver_sql(_COMPLETE, complete)
 
 
 def left(connection: Connection, position: int) -> tuple[tuple[int, int], ...]:
@@ -109,12 +142,15 @@ def forget(connection: Connection, device: str, sha: bytes) -> None:
 
 
 def add_live(connection: Connection, position: int, reading: Reading, part: Part, now: Instant) -> None:
-    """Note a part of a live recording; one that comes when the recording was closed is kept, and named as too late."""
+    """Note a part of a live recording; one after its end, in time or in length, is kept, and named as no part of it."""
     device, name, recording = reading.key.device, bytes.fromhex(part.recording), reading.recording
     if recording is None:
         return
     if connection.exec_driver_sql(_CLOSED, (device, name)).first() is not None:
-        connection.exec_driver_sql(_TOO_LATE, (position, device, now))
+        connection.exec_driver_sql(_NO_PART, (position, device, now))
+        return
+    if (part.from_sample + recording.samples) * len(recording.leads) * 2 > LIVE_MOST:
+        connection.exec_driver_sql(_NO_PART, (position, device, now))
         return
     leads = [(lead.name, lead.step, lead.baseline) for lead in recording.leads]
     header = json.dumps((recording.sampling_hz, recording.unit, leads))

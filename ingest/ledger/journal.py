@@ -189,17 +189,19 @@ def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[
     streams = Streams(connection, now)
     batch = Batch(connection, now, last + 1, streams)
     answers: list[Answer] = []
+    parts: list[Piece] = []
     for item in items:
         if isinstance(item, Judged):
             answers.append(batch.keep(item))
         elif isinstance(item, Told):
             answers.append(told.hello(connection, streams, item))
         elif isinstance(item, Piece):
-            contents.keep(connection, (item,), now)
+            parts.append(item)
             answers.append(PieceKept())
         else:
             told.state(connection, streams, item)
             answers.append(None)
+    contents.keep(connection, parts, now)
     batch.save()
     return answers
 

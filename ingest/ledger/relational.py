@@ -77,8 +77,9 @@ class RelationalLedger:
             return self.file.writer.submit(lambda connection: journal.commit(connection, items, now))
         with named_faults(), self.file.readers.connect() as connection:
             sorted_out = pieces.sort_out(connection, items)
-        pieces.write(self.file.blobs, sorted_out.kept)
-        return self.file.writer.submit(lambda connection: pieces.commit(connection, sorted_out, now))
+        blobs = self.file.blobs
+        pieces.write(blobs, sorted_out)
+        return self.file.writer.submit(lambda connection: pieces.commit(connection, blobs, sorted_out, now))
 
     def overdue(self, before: Instant, limit: int) -> Sequence[Missing]:
         """See the port."""

@@ -142,8 +142,9 @@ CONTENT = _table(
     _may("pointer"),
     _may("found"),
     _is("changed_at", Int),
-    Index(None, "device", "sha"),
-    Index(None, "state"),
+    Index(None, "device", "sha", "state"),
+    Index(None, "state", "changed_at"),
+    Index(None, "sha"),
 )
 """A reading whose content is not in its message. ``state``: waiting (for parts), complete (to be looked at), ready (may
 be published), refused, part (of a live recording, which is published as its first part). ``found``: JSON of what

@@ -157,7 +157,7 @@ _PAIRS = {
     ("journal", "journal_without_key"): """
         SELECT j.position FROM journal j LEFT JOIN key k
         ON k.device = j.device AND k.stream = j.stream AND k.seq = j.seq AND k.position <= j.position
-        WHERE j.seq IS NOT NULL AND k.position IS NULL""",
+        WHERE j.seq IS NOT NULL AND k.position IS NULL AND coalesce(j.reason, '') != 'device.not_served'""",
     ("journal", "stored_without_reading"): """
         SELECT j.position FROM journal j LEFT JOIN reading r ON r.position = j.position AND r.device = j.device
         WHERE j.outcome = 'stored' AND r.position IS NULL""",

@@ -1,6 +1,6 @@
 """kill -9 in the middle of large contents: of the gateway, of the office, of everything at once.
 
-Sizes come from the environment: CONTENTS_BYTES of each picture of noise and CONTENTS_KILLS (4,000,000 and 4 when
+Sizes come from the environment: CONTENTS_BYTES of each picture of noise and CONTENTS_KILLS (2,500,000 and 4 when
 absent; the full run has 20,000,000 and 20), CONTENTS_SEED repeats a run's moments.
 """
 
@@ -31,11 +31,15 @@ from tests.faults.oracle import check_ledger, reading_id
 from tests.whole.apparatus import GRID, Apparatus, Changed, Given, enrol, running, unflagged, wait_for
 from tests.whole.pulling import Pulling
 
-BYTES = int(os.environ.get("CONTENTS_BYTES", "4000000"))
+BYTES = int(os.environ.get("CONTENTS_BYTES", "2500000"))
 KILLS = int(os.environ.get("CONTENTS_KILLS", "4"))
 SEED = int(os.environ.get("CONTENTS_SEED", "1"))
-MOST_SENT = 1.3
-"""Times the bytes of the contents, everything that leaves a device counted."""
+MOST_SENT, OF_BYTES = 1.3, 20_000_000
+"""Times the bytes of the contents, everything that leaves a device counted; of small ones chance may spoil more."""
+MOST_KILLED = 1.25
+"""The same without what the line lost or doubled: what the kills cost, of pictures of any size."""
+_UNANSWERED = max(2, round(8 * BYTES / 20_000_000))
+"""Parts under way, which a kill may cost: the same share of a small picture as 8 of them (C-BLB-1) are of 20 MB."""
 LIVE_PARTS = 10
 _PATIENCE_S = 90.0
 FAULTS = ("blob_shuffle", "blob_drop:0.1", "blob_repeat:0.05")
@@ -75,21 +79,27 @@ def test_contents_arrive_whole_whatever_is_killed(site: Installation, tmp_path: 
             assert len(contents) == len(cameras) + 1
             assert hashlib.sha256(PHOTOGRAPH.read_bytes()).hexdigest() in contents
             _check_recording(pulled, cart)
-        share = _share(cameras)
+        whole = _bytes(cameras)
+        sent, spoilt = (sum(getattr(each, name) for each in cameras) / whole for name in ("sent", "spoilt"))
         pictures = [reading for camera in cameras for reading in camera.readings]
     assert site.stop() == 0
     check_ledger(site, cart.readings)
     _check_claims(site, pictures)
     assert "Traceback" not in site.words
-    figures = {"kills": killed, "seconds": seconds, "sent": round(share, 3), "faults": [each.fired for each in cameras]}
+    spent = {"sent": round(sent, 3), "spoilt": round(spoilt, 3), "seconds": seconds}
+    figures = {"kills": killed, **spent, "faults": [each.fired for each in cameras]}
     print(json.dumps(figures, default=dict))  # noqa: T201 - seen with -s, and when the test fails
-    assert share <= MOST_SENT
+    assert sent - spoilt <= MOST_KILLED
+    assert sent <= MOST_SENT or BYTES < OF_BYTES
 
 
 def _cameras(site: Installation, folder: Path) -> list[AbstractContextManager[Apparatus]]:
     """Two cameras, with the shortest and with the longest parts."""
     whom = {part: enrol(site, "retinography", f"cam-{part >> 10}")[0] for part in (GRID, 4 * GRID)}
-    return [running(site, who, folder / who.device, *FAULTS, part=part, seed=SEED) for part, who in whom.items()]
+    return [
+        running(site, who, folder / who.device, *FAULTS, part=part, unanswered=_UNANSWERED, seed=SEED)
+        for part, who in whom.items()
+    ]
 
 
 def _measure(cameras: Sequence[Apparatus], cart: Apparatus) -> None:
@@ -161,8 +171,3 @@ def _bytes(cameras: Sequence[Apparatus]) -> int:
     """Of all contents, each once."""
     until(lambda: sum(each.tally.made for each in cameras) > len(cameras), "the cameras have measured")
     return sum(claim.size for each in cameras for reading in each.readings if (claim := claimed(reading.payload)))
-
-
-def _share(cameras: Sequence[Apparatus]) -> float:
-    """Bytes that left the cameras, lost ones included, to the bytes there were to send."""
-    return sum(each.sent for each in cameras) / _bytes(cameras)

@@ -105,16 +105,44 @@ def test_a_part_after_the_end_is_kept_under_its_name(bench: Bench) -> None:
     [
         ([live(0, 0, WAVE[:50], last=True)], "ecg.length"),
         ([live(0, 0, WAVE[:150]), live(1, 150, WAVE[150:], last=True, step=1)], "ecg.sampling"),
-        ([live(0, 0, WAVE[:150]), live(1, 2**52, WAVE[150:], last=True)], "ecg.length"),
     ],
 )
 def test_parts_that_make_no_recording_are_named(bench: Bench, parts: list[Any], reason: str) -> None:
-    """Shorter than a second, of several scales, or longer than memory: never published."""
+    """Shorter than a second, or of several scales: never published."""
     bench.commit(*parts)
     bench.now += PATIENCE + 1
     assert bench.inspect() == 1
     assert states(bench)[0] == (1, "refused", reason)
     assert bench.rows("SELECT * FROM due") == []
+
+
+def test_a_part_far_beyond_any_recording_is_none_of_it(bench: Bench) -> None:
+    """It is kept under its name, and the recording is what the others make."""
+    bench.commit(live(0, 0, WAVE[:150]), live(1, 2**52, WAVE[150:], last=True))
+    bench.now += PATIENCE + 1
+    assert bench.inspect() == 1
+    assert states(bench) == [(1, "ready", None), (2, "refused", "ecg.length")]
+
+
+def test_a_part_that_comes_while_its_recording_is_closed_is_not_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording is looked at again, with that part in it."""
+    bench.commit(live(0, 0, WAVE[:150]))
+    bench.now += PATIENCE + 1
+    whole = module._whole  # noqa: SLF001 - to come in between
+
+    def meanwhile(parts: Any) -> Any:  # noqa: ANN401 - passed on
+        monkeypatch.setattr(module, "_whole", whole)
+        bench.commit(live(1, 150, WAVE[150:], last=True))
+        return whole(parts)
+
+    monkeypatch.setattr(module, "_whole", meanwhile)
+    assert bench.inspect() == 0
+    assert bench.inspect() == 1
+    found = recording(bench, 1)
+    assert found is not None
+    assert (numbers(found), found.complete) == (WAVE, True)
 
 
 def test_a_long_recording_is_kept_as_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from simulators.devices.connection import Endpoint
 from simulators.devices.instrument import Instrument
 from simulators.devices.kinds import KINDS, identity
 from simulators.devices.outbox import FREES, Kept, Outbox, issued
+from simulators.devices.parcels import UNANSWERED
 from simulators.devices.tally import Manner, Tally
 from simulators.faults import Misbehaviour, parse
 from tests.faults.installation import Installation, until
@@ -103,6 +104,11 @@ class Apparatus:
         return self.tally.part_bytes + self._wrong.fired["blob_drop"] * self._part
 
     @property
+    def spoilt(self) -> int:
+        """Bytes of those that the line lost or doubled, each part counted as full."""
+        return (self._wrong.fired["blob_drop"] + self._wrong.fired["blob_repeat"]) * self._part
+
+    @property
     def fired(self) -> dict[str, int]:
         """How often it misbehaved, and how."""
         return dict(self._wrong.fired)
@@ -173,10 +179,17 @@ class Apparatus:
 
 @contextmanager
 def running(
-    site: Installation, who: Enrolled, outbox: Path, *faults: str, part: int = GRID, seed: int = 0
-) -> Iterator[Apparatus]:
+    site: Installation,
+    who: Enrolled,
+    outbox: Path,
+    *faults: str,
+    part: int = GRID,
+    unanswered: int = UNANSWERED,
+    seed: int = 0,
+) -> Iterator[Apparatus]:  # fmt: skip
     """Give a device that runs, and leaves with the block. It asks as often as the contract lets it (C-BLB-3)."""
-    made = Apparatus(site, who, outbox, faults, seed, Manner(part=part, repeat_s=3.0, reconnect_s=0.2))
+    manner = Manner(part=part, unanswered=unanswered, repeat_s=3.0, reconnect_s=0.2)
+    made = Apparatus(site, who, outbox, faults, seed, manner)
     try:
         yield made
     finally:

@@ -99,8 +99,9 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement a table
         sa.PrimaryKeyConstraint("position", name=op.f("pk_content")),
         sqlite_with_rowid=True,
     )
-    op.create_index(op.f("ix_content_device_sha"), "content", ["device", "sha"], unique=False)
-    op.create_index(op.f("ix_content_state"), "content", ["state"], unique=False)
+    op.create_index(op.f("ix_content_device_sha_state"), "content", ["device", "sha", "state"], unique=False)
+    op.create_index(op.f("ix_content_sha"), "content", ["sha"], unique=False)
+    op.create_index(op.f("ix_content_state_changed_at"), "content", ["state", "changed_at"], unique=False)
     op.create_table(
         "cursor",
         sa.Column("name", sa.Text(), autoincrement=False, nullable=False),
