@@ -238,6 +238,8 @@ def _name(place: tuple[int | str, ...]) -> str:
 
 
 def _check_together(settings: Settings) -> None:
+    if settings.mqtt.url is None and settings.http.port == settings.broker.port:
+        raise WrongSetting(f"{PREFIX}HTTP__PORT", "is the broker's port too: give each a port of its own")
     if settings.deployment.oid == EXAMPLE_OID:
         for record in settings.destinations.values():
             if not record.is_loopback:

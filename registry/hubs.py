@@ -41,8 +41,8 @@ def serve(connection: Connection, hub: str, device: str, start: Instant, end: In
     """
     if hub == device:
         raise Unfit("hub.itself", "A device speaks for itself anyway.", "Name the hub first, then the device.")
-    for each in (hub, device):
-        _need_active(connection, each)
+    for each, part in ((hub, "hub"), (device, "device")):
+        _need_active(connection, each, part)
     if end is not None and end <= start:
         raise Unfit("hub.interval", "The service ends before it begins.", "Give a later end, or none.")
     made = Service(hub, device, start, end)
@@ -104,8 +104,13 @@ def _found(connection: Connection, wanted: Select[Any]) -> list[Service]:
     return [Service(*row) for row in connection.execute(wanted.order_by(*by))]
 
 
-def _need_active(connection: Connection, device: str) -> None:
-    if devices.show(connection, device).status is DeviceStatus.REVOKED:
+def _need_active(connection: Connection, device: str, part: str) -> None:
+    try:
+        status = devices.show(connection, device).status
+    except Unknown:
+        what = f"No such {part} is registered."
+        raise Unknown("device.unknown", what, "See `device list`, or register it.") from None
+    if status is DeviceStatus.REVOKED:
         raise Conflict(
             "device.revoked",
             f"The device {device} is revoked.",
