@@ -28,6 +28,7 @@ WINDOW = 8
 PART = 262_144
 _LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _PATIENCE_S = 30.0
+_BLOBS = 60  # of a camera: the gateway holds at most 64 unfinished ones, and nobody looks at them here
 
 
 class Line:
@@ -105,7 +106,7 @@ def _ecg(line: Line, until: float) -> int:
 def _blobs(line: Line, until: float, size: int) -> int:
     """Random bytes, another blob each time; what they are is not looked at here."""
     count, rest = 0, os.urandom(size - 8)
-    while time.monotonic() < until:
+    while time.monotonic() < until and count < _BLOBS:
         content = os.urandom(8) + rest
         sha256 = hashlib.sha256(content).hexdigest()
         blob = {"sha256": sha256, "bytes": size, "content_type": "image/jpeg"}

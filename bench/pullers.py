@@ -53,6 +53,9 @@ def _pull(here: Site, token: str, pulls: Pulls, stop: threading.Event) -> None:
         url = first
         while not stop.is_set():
             answer = client.get(url)
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                time.sleep(_PAUSE_S)  # as the answer asks: the ledger had no time for the audit row
+                continue
             answer.raise_for_status()
             pulls.count += 1
             links = {link["relation"]: link["url"] for link in answer.json().get("link", ())}
