@@ -552,3 +552,16 @@ def test_a_hub_that_is_not_let_serve_a_device_takes_nothing_of_its(desk: Desk) -
 def replace_hub(raw: RawMessage, hub: str) -> RawMessage:
     """The same message through a hub."""
     return RawMessage(raw.device, raw.channel, raw.payload, raw.received_at, hub, place=raw.place)
+
+
+def test_a_part_past_the_end_is_answered(desk: Desk) -> None:
+    """Set aside in the ledger, and told so like any other message: by its hash."""
+    desk.bench.register(CAMERA)
+    desk.source.arrive(photograph().raw)
+    desk.work()
+    long = part(PHOTOGRAPH, 262_144, b"x" * 250_000)
+    desk.source.arrive(long)
+    desk.work()
+    told = desk.receipts(CAMERA)[-1]
+    assert (told["verdict"], told["reason"], told["action"]) == ("quarantined", "blob.part", "fix")
+    assert told["sha"] == hashlib.sha256(long.payload).hexdigest()[:16]

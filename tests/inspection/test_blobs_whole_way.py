@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from ingest.blobs import Range, missing
 from ingest.content.found import Found, Picture
 from ingest.inspection.inspector import Inspector
-from ingest.judge import PART_STEP, judge_part
+from ingest.judge import PART_STEP, judge, judge_part
 from ingest.ledger import contents, pieces
 from ingest.ledger.port import Kept, Later, PieceKept
 from ingest.ledger.verify import Fault, verify
@@ -340,3 +341,11 @@ def test_missing_ranges_are_exactly_what_is_not_covered(kept: list[tuple[int, in
     found = missing(ranges, size)
     assert {at for start, end in found for at in range(start, end)} == set(range(size)) - covered
     assert all(end < start for (_, end), (start, _) in pairwise(found))
+
+
+def test_a_message_of_a_hub_that_serves_nobody_is_no_fault_of_the_ledger(bench: Bench) -> None:
+    """It occupies no key on purpose, and `verify` knows that."""
+    raw = replace(photograph().raw, hub="hub-0001")
+    bench.commit(judge(raw, replace(FACTS, served=False)))
+    with bench.file.readers.connect() as connection:
+        assert verify(connection).faults == ()
