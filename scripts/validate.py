@@ -2,7 +2,8 @@
 
 In: files and folders; in a folder every `.json` and `.ndjson` file that holds FHIR resources counts (one, a list, or
 one a line), and the rest (device messages, measurements, rejections) is passed over. Out: one line an error, a
-closing line, exit 0 when every resource passed and there was at least one, else 1.
+line for each reason a warning has, a closing line; exit 0 when every resource passed, there was at least one, and every
+warning has a reason in tools/fhir-validator/warnings.tsv; else 1.
 Refuses to know what the resources mean, and to rewrite them: the validator gets the very characters of the file.
 Needs Java 17 and Maven; the first run builds the validator, later runs take seconds to start.
 """
@@ -16,7 +17,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,15 +73,20 @@ class Validator:
 
         `profile` is a canonical URL to hold it against besides those of its meta.profile.
         """
+        return self.look(resource, profile)[0]
+
+    def look(self, resource: bytes, profile: str | None = None) -> tuple[list[str], list[str]]:
+        """Return the errors and the warnings of one resource or Bundle, each as `place: message`."""
         query = f"?profile={profile}" if profile else ""
         request = urllib.request.Request(f"http://{self._address}/{query}", resource, method="POST")
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
             issues = json.load(answer)["issue"]
-        return [
-            f"{', '.join(issue.get('expression', ['-']))}: {issue['diagnostics']}"
+        found = [
+            (issue["severity"], f"{', '.join(issue.get('expression', ['-']))}: {issue['diagnostics']}")
             for issue in issues
-            if issue["severity"] in {"error", "fatal"}
         ]
+        errors = [text for severity, text in found if severity in {"error", "fatal"}]
+        return errors, [text for severity, text in found if severity == "warning"]
 
     def _ready_address(self, process: subprocess.Popen[str]) -> str:
         stdout = process.stdout
@@ -149,23 +156,41 @@ def _is_resource(value: object) -> bool:
     return isinstance(value, dict) and "resourceType" in value
 
 
+def reasons() -> list[tuple[re.Pattern[str], str]]:
+    """The warnings that are expected: a pattern of the message, and why it says nothing against a resource."""
+    rows = (HOME / "warnings.tsv").read_text("utf-8").splitlines()
+    return [(re.compile(pattern), reason) for pattern, _, reason in (row.partition("\t") for row in rows)]
+
+
+def reason_of(warning: str, listed: Sequence[tuple[re.Pattern[str], str]]) -> str | None:
+    """Why a warning is expected; None for one that nobody has looked at."""
+    return next((reason for pattern, reason in listed if pattern.search(warning)), None)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Validate what the command line names; see the module's own words."""
     parser = argparse.ArgumentParser(description="Hold FHIR resources against the offline validator.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE-or-FOLDER")
     options = parser.parse_args(arguments)
     passed = failed = 0
+    listed, told, unlisted = reasons(), Counter[str](), list[str]()
     try:
         with Validator() as validator:
             for name, resource in (pair for path in options.paths for pair in resources(path)):
-                errors = validator.check(resource)
+                errors, warnings = validator.look(resource)
+                for warning in warnings:
+                    reason = reason_of(warning, listed)
+                    told.update([reason] if reason else [])
+                    unlisted += [] if reason else [f"warning {name} {warning}\n"]
                 failed, passed = failed + bool(errors), passed + (not errors)
                 sys.stdout.writelines(f"error {name} {error}\n" for error in errors)
     except (ValidatorUnavailable, OSError, ValueError) as error:
         sys.stderr.write(f"Nothing more was validated: {error}\n")
         return 1
+    sys.stdout.writelines(unlisted)
+    sys.stdout.writelines(f"warning {count:5} x  {reason}\n" for reason, count in told.most_common())
     sys.stdout.write(f"{passed} passed, {failed} failed\n")
-    return 0 if passed and not failed else 1
+    return 0 if passed and not failed and not unlisted else 1
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ class Misbehaviour:
     """The faults in force, drawn from one seed; `fired` counts those that happened."""
 
     faults: tuple[Fault, ...] = ()
-    seed: int = 0
+    seed: int | str = 0
     fired: Counter[str] = field(default_factory=Counter)
     _chance: random.Random = field(init=False)
     _waiting: list[bytes] = field(default_factory=list)
@@ -202,6 +202,10 @@ class Misbehaviour:
     def __post_init__(self) -> None:
         """Chance begins at the seed."""
         self._chance = random.Random(f"faults {self.seed}")
+
+    def of(self, device: str) -> Misbehaviour:
+        """The same faults for one of several devices on a line: its own chance, and what it holds back is its own."""
+        return Misbehaviour(self.faults, f"{self.seed} {device}", self.fired)
 
     def clock_late(self) -> timedelta | None:
         """By how much the device's clock is late; None when it is right. Drawn once, at the start."""

@@ -103,7 +103,7 @@ class Hub(Carrier):
             memory = MEMORIES[meter.memory]
             speech = Speech(f"for/{meter.device}/", memory.by, counts=memory.counts)
             who = identity(meter.kind, meter.device)
-            self._served[meter.device] = Voice(who, outbox, clock, faults, manner, tally, speech)
+            self._served[meter.device] = Voice(who, outbox, clock, faults.of(meter.device), manner, tally, speech)
         super().__init__(at, [own, *self._served.values()], outbox, manner, tally)
 
     def hear(self, meter: Meter, record: Record) -> bool:

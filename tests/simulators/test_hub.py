@@ -71,6 +71,16 @@ def test_two_hubs_make_one_reading_of_one_measurement(broker: Broker, wide: Wide
     }
 
 
+def test_what_a_meter_holds_back_goes_out_as_its_own(broker: Broker, wide: WideGateway) -> None:
+    """Reordered readings never change the meter they belong to."""
+    ten = meters("counted", 10)
+    (report,) = run(HubPlan(broker.url, (Ear("hub-0001", "s"),), ten, 4, 500, ("reorder:0.5",), seed=1, deadline_s=30))
+    assert report.answered
+    assert report.faults["reorder"] > 0
+    said = [(device, json.loads(payload)["stream"]) for _, device, payload in wide.readings]
+    assert set(said) == {(meter.device, meter.stream) for meter in ten}
+
+
 def test_a_counted_record_gives_stream_and_seq() -> None:
     """The stream follows from device and reset counter, seq is the record's number."""
     meter = Meter("bp-0001", "blood_pressure", resets=4)

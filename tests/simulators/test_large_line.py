@@ -30,7 +30,7 @@ PROCESS = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from tests.simulators.test_large_line_new import camera, photograph
+from tests.simulators.test_large_line import camera, photograph
 device = camera(sys.argv[1], Path(sys.argv[2]))
 for _ in range(int(sys.argv[3])):
     photograph(device, 3_000_000)
