@@ -88,7 +88,8 @@ receipt comes. The peer, `bench/peer_subscriber.py`, counts and acknowledges and
 accepted when the broker's PUBACK comes, which is as fast as the broker goes.
 
 W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under load: deliveries to a record drain a
-backlog, five clients pull pages of 100 five times a second, each read audited before it is answered.
+backlog, five clients pull pages of 100 five times a second, each read audited before it is answered. Broken pictures:
+two more devices send the real photograph ten times a second, cut short or with one bit turned at every 97th place.
 
 W3: four carts send inline ECGs of 12 leads, 10 s, 500 Hz, each with at most 8 on the way; until the last tracing is in
 the feed. W4: eight cameras send blobs in parts of 256 KiB, each with at most 8 on the way; until every byte is on

@@ -1,6 +1,6 @@
 """Carts that publish inline ECGs, or cameras that send blobs in parts, as fast as they are accepted: for W3 and W4.
 
-    python -m bench.content_publishers HOST PORT DEVICES.json SECONDS ecg|blob:BYTES
+    python -m bench.content_publishers HOST PORT DEVICES.json SECONDS ecg|blob:BYTES|broken
 
 Comes in: devices with secrets. Goes out: one JSON line: how many contents were accepted. A cart has at most 8 ECGs on
 the way; a camera at most 8 parts, as the contract says. Two threads a device.
@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from simulators.devices import packets
+from simulators.devices.retino_camera import PHOTOGRAPH
 
 WINDOW = 8
 PART = 262_144
 _LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _PATIENCE_S = 30.0
+_BROKEN_RATE = 5
 _BLOBS = 60  # of a camera: the gateway holds at most 64 unfinished ones, and nobody looks at them here
 
 
@@ -107,15 +109,30 @@ def _blobs(line: Line, until: float, size: int) -> int:
     """Random bytes, another blob each time; what they are is not looked at here."""
     count, rest = 0, os.urandom(size - 8)
     while time.monotonic() < until and count < _BLOBS:
-        content = os.urandom(8) + rest
-        sha256 = hashlib.sha256(content).hexdigest()
-        blob = {"sha256": sha256, "bytes": size, "content_type": "image/jpeg"}
-        image = {"blob": blob, "eye": "left", "field": "macula"}
-        line.send("reading", json.dumps(_envelope(line, count, "retinography") | {"image": image}).encode())
-        for at in range(0, size, PART):
-            line.send(f"blob/{sha256}/{at}", memoryview(content)[at : at + PART])
+        _picture(line, count, os.urandom(8) + rest)
         count += 1
     return count
+
+
+def _broken(line: Line, until: float) -> int:
+    """A real photograph, cut short or with one bit turned at every 97th place, so many a second."""
+    whole, count = PHOTOGRAPH.read_bytes(), 0
+    while time.monotonic() < until:
+        at = 97 * count % len(whole)
+        turned = whole[:at] + bytes((whole[at] ^ 0x10,)) + whole[at + 1 :]
+        _picture(line, count, whole[: at + 1] if count % 2 else turned)
+        count += 1
+        time.sleep(1 / _BROKEN_RATE)
+    return count
+
+
+def _picture(line: Line, seq: int, content: bytes) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    blob = {"sha256": sha256, "bytes": len(content), "content_type": "image/jpeg"}
+    image = {"blob": blob, "eye": "left", "field": "macula"}
+    line.send("reading", json.dumps(_envelope(line, seq, "retinography") | {"image": image}).encode())
+    for at in range(0, len(content), PART):
+        line.send(f"blob/{sha256}/{at}", memoryview(content)[at : at + PART])
 
 
 def _envelope(line: Line, seq: int, kind: str) -> dict[str, Any]:
@@ -135,7 +152,11 @@ def main() -> int:
 
     def work(place: int) -> None:
         line = lines[place]
-        sent[place] = _ecg(line, until) if what == "ecg" else _blobs(line, until, int(what.partition(":")[2]))
+        kind, _, size = what.partition(":")
+        if kind == "blob":
+            sent[place] = _blobs(line, until, int(size))
+        else:
+            sent[place] = {"ecg": _ecg, "broken": _broken}[kind](line, until)
         line.close()
 
     threads = [threading.Thread(target=work, args=(place,)) for place in range(len(lines))]

@@ -18,6 +18,7 @@ from typing import Any
 
 from bench.pullers import pulling
 from bench.site import Site, cpu_seconds, peak_mib, site
+from ingest.ledger.files import open_ledger
 from simulators.record.process import running as running_record
 
 DEVICES = 50
@@ -25,6 +26,8 @@ STEADY_RATE = 1000
 W2_P99_MS = 100
 W1_RATIO = 0.5
 MEMORY_MIB = 256
+CAMERAS = 2
+_SETTLED = "SELECT count(*) FROM content WHERE state IN ('ready', 'refused')"
 _TURNS = 3
 _BACKLOG = 3000  # readings taken before W2 is measured under load, so that deliveries have something to drain
 
@@ -106,7 +109,27 @@ def w2(folder: Path, seconds: float, say: Say) -> list[Row]:
     rows.append(_latency("gateway alone, publish to receipt", alone, must=True))
     rows.append(_latency("under load, two processes (as `up` runs)", loaded["two processes"], must=True))
     rows.append(_latency("under load, one process (for decision 0003)", loaded["one process"], must=False))
+    say("W2: while broken files are looked at")
+    broken = _beside_broken_files(folder / "broken", seconds)
+    rows.append(_latency(f"while {broken['looked_at']} broken pictures are looked at", broken, must=True))
     return rows
+
+
+def _beside_broken_files(folder: Path, seconds: float) -> dict[str, Any]:
+    """Blood pressures while two more devices send pictures that are cut or altered, and the child looks at each."""
+    with site(folder, DEVICES + CAMERAS, ("gateway", "office")) as here:
+        accounts = json.loads(here.devices.read_text("utf-8"))
+        cameras = here.devices.with_name("cameras.json")
+        cameras.write_text(json.dumps(accounts[DEVICES:]), "utf-8")
+        here.devices.write_text(json.dumps(accounts[:DEVICES]), "utf-8")
+        where = ("127.0.0.1", str(here.settings.broker.port), str(cameras), str(seconds), "broken")
+        command = [sys.executable, "-m", "bench.content_publishers", *where]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as sender:
+            found = _steady(here, seconds)
+            sent = json.loads(sender.communicate(timeout=60)[0])["accepted"]
+        with open_ledger(here.settings.ledger_path) as file, file.readers.connect() as connection:
+            settled = connection.exec_driver_sql(_SETTLED).scalar_one()
+        return found | {"broken_files": sent, "looked_at": settled}
 
 
 def _under_load(folder: Path, parts: tuple[str, ...], seconds: float) -> dict[str, Any]:
@@ -187,7 +210,6 @@ class _Peer:
 def _peer(here: Site) -> Iterator[_Peer]:
     from gateway.broker.accounts import BrokerUser
     from gateway.broker.embedded_gate import EmbeddedGate
-    from ingest.ledger.files import open_ledger
     from registry import devices
 
     own = here.account
