@@ -28,7 +28,7 @@ from ingest.ledger.schema import DUE
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
-_ROUND = 20  # readings a round: about 15 ms of building, then a transaction of a few
+_ROUND = 10  # readings a round: a transaction of 3 to 4 ms, for which every receipt may have to wait
 _IDLE_S = 0.1
 _REFUSED_AGAIN = """
 INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i
@@ -37,7 +37,7 @@ AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.
 """
 _NEWEST = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
 _BUSY = 2_000_000  # us: a reading that came so lately says that devices are sending
-_REST = 1.0  # of the time a round took, while devices are sending: they wait for the processor, a backlog can wait
+_REST = 1.5  # of the time a round took, while devices are sending: they wait for the processor, a backlog can wait
 
 
 class Publisher:
