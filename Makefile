@@ -81,7 +81,7 @@ contracts: setup-dev ## import-linter: who may import whom
 
 # ---------------------------------------------------------------- upkeep
 
-COMPILE = $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url \
+COMPILE = $(VENV)-lock/bin/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --quiet $(LOCKFLAGS)
 
 lock: ## make both locks anew; LOCKFLAGS=--upgrade takes newer versions

@@ -19,7 +19,7 @@ from gateway.broker.gate import DeviceGate
 from gateway.broker.mosquitto import MosquittoGate
 from gateway.broker.private_files import private_folder
 from gateway.mqtt import Account
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from registry import devices
 
@@ -55,7 +55,7 @@ def can_reload(settings: Settings) -> bool:
     return settings.has_embedded_broker or bool(settings.mqtt.reload_command.strip())
 
 
-def users(file: LedgerFile) -> list[BrokerUser]:
+def users(file: OpenLedger) -> list[BrokerUser]:
     """The accounts of every active device."""
     with named_faults(), file.readers.connect() as connection:
         return [BrokerUser(a.device, a.secret_hash, "device") for a in devices.accounts(connection)]

@@ -23,7 +23,7 @@ from gateway.counts import Counts
 from gateway.mqtt import MqttSource
 from gateway.rounds import Rounds
 from ingest.ledger.faults import LedgerFault
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.relational import RelationalLedger
 
 PART = "gateway"
@@ -70,7 +70,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
 class Doorman:
     """Lets devices in after each subscription: what they publish before the first would be acknowledged and lost."""
 
-    def __init__(self, settings: Settings, file: LedgerFile) -> None:
+    def __init__(self, settings: Settings, file: OpenLedger) -> None:
         self._settings, self._file = settings, file
         self._knocked = threading.Event()
         self._is_shut = True

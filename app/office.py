@@ -15,7 +15,7 @@ from console.office import Office
 from fhir_export.profiles import METHODS
 from gateway.broker.accounts import BrokerUser, hash_for, new_secret
 from gateway.broker.faults import BrokerFault
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from registry.devices import Account
 from registry.operations import GateSilent, Registrar, Secret
 
@@ -23,7 +23,7 @@ _NOT_YET = "Registered. Devices are let in when the gateway has subscribed for t
 _NOT_TOLD = "Registered. Mosquitto was not told: set CONSTANTES_MQTT__RELOAD_COMMAND or reload it by hand."
 
 
-def office(settings: Settings, file: LedgerFile) -> Office:
+def office(settings: Settings, file: OpenLedger) -> Office:
     """The office of an installation; one a process, for all its servers."""
     registrar = Registrar(
         file,

@@ -28,7 +28,7 @@ from fhir_export.push.delivery import Delivery
 from fhir_export.push.server import FhirServer
 from fhir_export.structure import load_models
 from ingest.inspection.inspector import Inspector
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.sandbox import Sandbox
 from ingest.series.projector import Projector
 
@@ -70,7 +70,7 @@ def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS)
     return code
 
 
-def _export(settings: Settings, file: LedgerFile) -> list[_Work]:
+def _export(settings: Settings, file: OpenLedger) -> list[_Work]:
     """The publisher and one delivery for each record that has an address."""
     wiring.refuse_simulated(settings, file)
     dispatch = Dispatch(wiring.destinations(settings))
@@ -108,7 +108,7 @@ def _watch_destinations(deliveries: Sequence[Delivery], stop: threading.Event) -
                 log.warning("destination", name=each.destination, waits_because=each.waits_because or "goes on")
 
 
-def _inspect(_settings: Settings, file: LedgerFile) -> list[_Work]:
+def _inspect(_settings: Settings, file: OpenLedger) -> list[_Work]:
     """Contents that have come, in the limited child."""
     sandbox = Sandbox()
     inspector = Inspector(file, sandbox, now)
@@ -120,19 +120,19 @@ def _inspect(_settings: Settings, file: LedgerFile) -> list[_Work]:
     return [_Work("inspect", run, lambda: inspector.problem)]
 
 
-def _project(settings: Settings, file: LedgerFile) -> list[_Work]:
+def _project(settings: Settings, file: OpenLedger) -> list[_Work]:
     projector = Projector(file, wiring.series(settings, file))
     return [_Work("project", projector.run, lambda: projector.problem)]
 
 
-def _api(settings: Settings, file: LedgerFile) -> list[_Work]:
+def _api(settings: Settings, file: OpenLedger) -> list[_Work]:
     from app.server import Server
 
     server = Server(settings, file)
     return [_Work("http", server.run, lambda: None if server.is_open else "it does not answer yet")]
 
 
-_WORK: dict[str, Callable[[Settings, LedgerFile], list[_Work]]] = {
+_WORK: dict[str, Callable[[Settings, OpenLedger], list[_Work]]] = {
     "inspect": _inspect,
     "export": _export,
     "project": _project,

@@ -16,7 +16,7 @@ from app import sockets
 from app.http import application
 from app.office import office
 from app.settings import Settings
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 
 _GRACE_S = 3
 _TURN_S = 0.1
@@ -25,7 +25,7 @@ _TURN_S = 0.1
 class Server:
     """Listens from the moment it is made, so that a port that is taken is known before anything else starts."""
 
-    def __init__(self, settings: Settings, file: LedgerFile) -> None:
+    def __init__(self, settings: Settings, file: OpenLedger) -> None:
         shared = office(settings, file)
         self._servers = [
             (_server(application(shared, settings)), _network(settings.http.host, settings.http.port)),

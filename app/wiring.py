@@ -12,14 +12,14 @@ from app.parts import CannotStart
 from app.settings import Settings
 from fhir_export.destinations import Destination
 from fhir_export.model import Deployment
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from ingest.series.embedded import EmbeddedSeries
 from ingest.series.port import Series
 from registry import devices
 
 
-def series(_settings: Settings, file: LedgerFile) -> Series:
+def series(_settings: Settings, file: OpenLedger) -> Series:
     """The store behind trends."""
     return EmbeddedSeries(file)
 
@@ -35,7 +35,7 @@ def destinations(settings: Settings) -> list[Destination]:
     return [Destination(name, record.patients) for name, record in found.items()]
 
 
-def refuse_simulated(settings: Settings, file: LedgerFile) -> None:
+def refuse_simulated(settings: Settings, file: OpenLedger) -> None:
     """Raise CannotStart where readings of simulated devices would reach a record elsewhere by accident."""
     if settings.takes_simulated:
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from ingest.series.port import Series
@@ -28,7 +28,7 @@ class Office:
     series: Series
 
     @property
-    def file(self) -> LedgerFile:
+    def file(self) -> OpenLedger:
         """The ledger."""
         return self.registrar.file
 

@@ -23,7 +23,7 @@ from fhir_export.model import Deployment
 from fhir_export.referred import Referred
 from fhir_export.rounds import CURSOR_NAME, Builder, Round, stands
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.schema import DUE
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
@@ -45,7 +45,7 @@ class Publisher:
 
     def __init__(
         self,
-        file: LedgerFile,
+        file: OpenLedger,
         deployment: Deployment,
         dispatch: Dispatch,
         now: Callable[[], Instant],

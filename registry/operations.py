@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from registry import assignments, clients, devices, hubs, people
@@ -65,7 +65,7 @@ class Registrar:
     whether real national numbers are taken.
     """
 
-    file: LedgerFile
+    file: OpenLedger
     gate: Gate
     now: Callable[[], Instant]
     new_secret: Callable[[], Secret]

@@ -36,7 +36,7 @@ from fhir_export.pull.search import Page, Version, erased, newest, page
 from fhir_export.pull.served import TYPES
 from fhir_export.pull.values import FHIR_ID
 from ingest.ledger.faults import LedgerFault
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from registry.audit import Access, Action, note
@@ -50,7 +50,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def fhir_router(
-    file: LedgerFile,
+    file: OpenLedger,
     cursor_key: bytes,
     *,
     base: str = DEFAULT_BASE,
@@ -95,7 +95,7 @@ def fhir_router(
 class _Pull:
     """What every request needs."""
 
-    file: LedgerFile
+    file: OpenLedger
     key: CursorKey
     base: str
     zone: tzinfo

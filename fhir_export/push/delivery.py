@@ -24,7 +24,7 @@ from fhir_export.push.plan import Plan, asked, packs, plan
 from fhir_export.push.port import Capability, Record, RecordUnavailable
 from fhir_export.push.rows import Backlog, Due
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
@@ -69,7 +69,7 @@ class Delivery:
 
     def __init__(
         self,
-        file: LedgerFile,
+        file: OpenLedger,
         destination: str,
         record: Record,
         clock: Callable[[], Instant],

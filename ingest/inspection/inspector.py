@@ -23,7 +23,7 @@ from ingest.content.found import Found, Wave
 from ingest.inspection import live, sweep
 from ingest.ledger import contents
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.rows import recording_file_row
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Blob, Image, Instant
@@ -69,7 +69,7 @@ class _Claim:
 class Inspector:
     """One loop over one ledger file."""
 
-    def __init__(self, file: LedgerFile, look: Look, now: Callable[[], Instant]) -> None:
+    def __init__(self, file: OpenLedger, look: Look, now: Callable[[], Instant]) -> None:
         self._file, self._look, self._now = file, look, now
         self._swept: Instant = 0
         self._aside: dict[int, Instant] = {}

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.rows import recording_file_row, recording_row
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant, Lead, Recording
@@ -69,14 +69,14 @@ class _Whole:
         return self.length * _WIDTH * len(self.leads)
 
 
-def step(file: LedgerFile, now: Instant) -> int:
+def step(file: OpenLedger, now: Instant) -> int:
     """Close recordings whose time has come, one at a time; returns how many. Raises LedgerUnavailable, OSError."""
     with named_faults(), file.readers.connect() as connection:
         ripe = connection.exec_driver_sql(_RIPE, (now - PATIENCE,)).all()
     return sum(_closed(file, tuple(row), now) for row in ripe)
 
 
-def _closed(file: LedgerFile, row: tuple[str, bytes, Instant], now: Instant) -> bool:
+def _closed(file: OpenLedger, row: tuple[str, bytes, Instant], now: Instant) -> bool:
     device, name, heard_at = row
     with named_faults(), file.readers.connect() as connection:
         extents = connection.exec_driver_sql(_EXTENTS, (device, name)).all()
@@ -140,7 +140,7 @@ def _samples(whole: _Whole, parts: Sequence[Any]) -> Iterator[bytes]:
         yield bytes(array)
 
 
-def _as_file(file: LedgerFile, whole: _Whole, parts: Sequence[Any]) -> str:
+def _as_file(file: OpenLedger, whole: _Whole, parts: Sequence[Any]) -> str:
     with file.blobs.scratch() as folder:
         path = folder / "wave"
         with path.open("wb") as stream:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ingest.blobs import Blobs
 from ingest.ledger import contents
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
@@ -20,7 +20,7 @@ KEPT_FOR = 24 * 3_600 * 1_000_000
 _CLAIMED = "SELECT 1 FROM content WHERE device = ? AND sha = ? AND state IN ('waiting', 'complete', 'refused') LIMIT 1"
 
 
-def step(file: LedgerFile, now: Instant) -> int:
+def step(file: OpenLedger, now: Instant) -> int:
     """Remove old parts without a claim; returns of how many blobs. Raises LedgerUnavailable, OSError."""
     old = [(device, sha256) for device, sha256, at in file.blobs.assembling() if at * 1_000_000 < now - KEPT_FOR]
     gone = 0

@@ -1,6 +1,6 @@
 """A ledger file, opened: migrated to this version's schema, with its writer and its readers.
 
-Comes in: a path. Goes out: ``LedgerFile``. Refuses to know: what the tables hold.
+Comes in: a path. Goes out: ``OpenLedger``. Refuses to know: what the tables hold.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerFile:
+class OpenLedger:
     """An open ledger. ``name`` is the 8 hex digits that receipts carry; close it when done."""
 
     path: Path
@@ -48,7 +48,7 @@ class LedgerFile:
         self.writer.close()
 
 
-def open_ledger(path: Path) -> LedgerFile:
+def open_ledger(path: Path) -> OpenLedger:
     """Open, and first make or migrate, the ledger at ``path``.
 
     Raises LedgerRefused for a file that is none or is newer than this program, LedgerUnavailable for one that cannot be
@@ -63,7 +63,7 @@ def open_ledger(path: Path) -> LedgerFile:
     finally:
         engine.dispose()
         lock.close()
-    return LedgerFile(path, name, Writer(path), reading_engine(path), Blobs(path.with_name("blobs")))
+    return OpenLedger(path, name, Writer(path), reading_engine(path), Blobs(path.with_name("blobs")))
 
 
 def _alone(path: Path) -> WriteLock:

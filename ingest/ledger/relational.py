@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from ingest.ledger import journal, pieces
 from ingest.ledger.contents import READY, REFUSED
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Missing
 from ingest.ledger.schema import CONFIRMED, CURSOR, GAP, HELLO, JOURNAL, READING
 from ingest.ledger.sqlite import named_faults
@@ -42,7 +42,7 @@ _OUTCOMES = {READY: Outcome.STORED, REFUSED: Outcome.QUARANTINED}
 class RelationalLedger:
     """``ingest.ledger.port.Ledger`` on SQLite."""
 
-    file: LedgerFile
+    file: OpenLedger
 
     @property
     def name(self) -> str:

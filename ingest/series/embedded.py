@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Float, and_, cast, func, or_, select
 from sqlalchemy.sql.selectable import Select
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.many import insert
 from ingest.ledger.schema import POINT
 from ingest.ledger.sqlite import named_faults
@@ -26,7 +26,7 @@ _NEWEST = (POINT.c.at.desc(), POINT.c.position.desc())
 class EmbeddedSeries(Series):
     """See ``ingest.series.port.Series``. Raises LedgerUnavailable."""
 
-    def __init__(self, file: LedgerFile) -> None:
+    def __init__(self, file: OpenLedger) -> None:
         self._file = file
 
     def write(self, points: Sequence[Point]) -> None:

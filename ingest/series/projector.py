@@ -18,7 +18,7 @@ from threading import Event
 from sqlalchemy import select
 
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.schema import ATTRIBUTION, CURSOR, FEED, MEASUREMENT, READING
 from ingest.ledger.sqlite import named_faults
 from ingest.series.port import Point, Series
@@ -32,7 +32,7 @@ _REMEMBER_S = 1.0  # between two writes of the cursor: behind it, points are onl
 class Projector:
     """One loop over one ledger and one series."""
 
-    def __init__(self, file: LedgerFile, series: Series) -> None:
+    def __init__(self, file: OpenLedger, series: Series) -> None:
         self._file, self._series = file, series
         self._at: int | None = None
         self._remembered = 0.0

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.settings import Settings, load
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from tests.support.web import Web
 
 
@@ -38,20 +38,20 @@ def settings(tmp_path: Path, empty_ledger: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def file(settings: Settings) -> Iterator[LedgerFile]:
+def file(settings: Settings) -> Iterator[OpenLedger]:
     """The installation's ledger, opened by the test."""
     with open_ledger(settings.ledger_path) as opened:
         yield opened
 
 
 @pytest.fixture
-def web(settings: Settings, file: LedgerFile) -> Web:
+def web(settings: Settings, file: OpenLedger) -> Web:
     """The network's application."""
     return Web(settings, file)
 
 
 @pytest.fixture
-def operator(settings: Settings, file: LedgerFile) -> Web:
+def operator(settings: Settings, file: OpenLedger) -> Web:
     """The application of the Unix socket."""
     return Web(settings, file, operator=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.port import State, Told
 from ingest.ledger.relational import RelationalLedger
 from tests.support.apart import (
@@ -29,7 +29,7 @@ from tests.support.ledgers import NOW, STREAM, reading, register
 from tests.support.web import Web
 
 
-def audit(file: LedgerFile) -> list[tuple[Any, ...]]:
+def audit(file: OpenLedger) -> list[tuple[Any, ...]]:
     """Who saw what: who, type, patient, resources."""
     with file.readers.connect() as connection:
         rows = connection.exec_driver_sql("SELECT who, type, patient, resources FROM audit ORDER BY position")

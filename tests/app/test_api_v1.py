@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import Key
 from tests.support.ledgers import NOW, STREAM, reading, register
@@ -19,7 +19,7 @@ PERSON = {"family": "EXEMPLE-FICTIF", "given": ["Ada"], "birth_date": "1980-02-2
 READING = Key("bp-0001", STREAM, 0).reading
 
 
-def audit(file: LedgerFile) -> list[tuple[Any, ...]]:
+def audit(file: OpenLedger) -> list[tuple[Any, ...]]:
     """Who saw what: who, type, patient, resources."""
     with file.readers.connect() as connection:
         rows = connection.exec_driver_sql("SELECT who, type, patient, resources FROM audit ORDER BY position")
@@ -27,7 +27,7 @@ def audit(file: LedgerFile) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def kept(file: LedgerFile) -> LedgerFile:
+def kept(file: OpenLedger) -> OpenLedger:
     """Three readings and one that could not be used."""
     register(file, "bp-0001")
     items = [reading(0), reading(1), reading(2), reading(3, systolic=9000)]
@@ -83,7 +83,7 @@ def test_a_device_is_registered_shown_and_revoked(web: Web, settings: Settings) 
     assert web.get("/api/v1/devices").json()["items"][0]["status"] == "revoked"
 
 
-def test_a_person_is_registered_and_seen_with_an_audit_row(web: Web, file: LedgerFile) -> None:
+def test_a_person_is_registered_and_seen_with_an_audit_row(web: Web, file: OpenLedger) -> None:
     """One row before each answer that holds patient data."""
     web.sign_in("operations")
     patient = web.post("/api/v1/patients", PERSON).json()["patient"]
@@ -107,7 +107,7 @@ def test_a_device_is_assigned_until_it_is_not(web: Web) -> None:
     assert web.get("/api/v1/assignments", device="bp-0001").json()["items"] == [ended]
 
 
-def test_the_end_of_an_assignment_is_audited(web: Web, file: LedgerFile) -> None:
+def test_the_end_of_an_assignment_is_audited(web: Web, file: OpenLedger) -> None:
     """Its answer says whose readings a device took: one row, with the patient."""
     web.sign_in("operations")
     web.post("/api/v1/devices", {"device": "bp-0001"})
@@ -129,7 +129,7 @@ def test_a_client_gets_a_token_that_works_until_it_is_revoked(operator: Web, web
     assert web.get("/api/v1/devices").status_code == 401
 
 
-def test_readings_come_newest_first_page_by_page(web: Web, kept: LedgerFile) -> None:
+def test_readings_come_newest_first_page_by_page(web: Web, kept: OpenLedger) -> None:
     """Each once, whatever the page; audited."""
     web.sign_in("operations")
     seen: list[int] = []
@@ -147,7 +147,7 @@ def test_readings_come_newest_first_page_by_page(web: Web, kept: LedgerFile) -> 
     assert web.get("/api/v1/readings", since="2100-11-18T00:00:00Z").json()["items"] == []
 
 
-def test_a_reading_is_shown_with_the_digits_as_sent(web: Web, kept: LedgerFile) -> None:
+def test_a_reading_is_shown_with_the_digits_as_sent(web: Web, kept: OpenLedger) -> None:
     """And its way is told by any of its names."""
     web.sign_in("operations")
     found = web.get(f"/api/v1/readings/{READING}").json()
@@ -158,7 +158,7 @@ def test_a_reading_is_shown_with_the_digits_as_sent(web: Web, kept: LedgerFile) 
     assert web.get("/api/v1/readings/zz").status_code == 404
 
 
-def test_what_waits_is_listed(web: Web, kept: LedgerFile) -> None:
+def test_what_waits_is_listed(web: Web, kept: OpenLedger) -> None:
     """The quarantine with its reason and place; gaps and deliveries."""
     web.sign_in("operations")
     (item,) = web.get("/api/v1/quarantine").json()["items"]
@@ -170,7 +170,7 @@ def test_what_waits_is_listed(web: Web, kept: LedgerFile) -> None:
     assert web.get("/api/v1/ledger/verify").json() == {"rows": 7, "blobs": 0, "faults": []}
 
 
-def test_a_trend_is_that_of_the_patient_s_devices_and_times(web: Web, kept: LedgerFile) -> None:
+def test_a_trend_is_that_of_the_patient_s_devices_and_times(web: Web, kept: OpenLedger) -> None:
     """Buckets hold min, mean, max and count; without a width, every point."""
     from fhir_export.destinations import Dispatch
     from fhir_export.model import Deployment
@@ -269,7 +269,7 @@ def test_unknown_places_and_methods_are_problems(web: Web) -> None:
     assert web.ask("DELETE", "/api/v1/devices").json()["code"] == "http.method_not_allowed"
 
 
-def test_a_ledger_that_cannot_be_read_is_a_503(operator: Web, file: LedgerFile, settings: Settings) -> None:
+def test_a_ledger_that_cannot_be_read_is_a_503(operator: Web, file: OpenLedger, settings: Settings) -> None:
     """With what to do, and nothing of the statement."""
     file.writer.write(lambda connection: connection.exec_driver_sql("DROP TABLE gap"))
     answer = operator.get("/api/v1/gaps")
@@ -278,7 +278,7 @@ def test_a_ledger_that_cannot_be_read_is_a_503(operator: Web, file: LedgerFile, 
     assert "SELECT" not in answer.text
 
 
-def test_nothing_of_a_patient_is_shown_without_its_audit_row(operator: Web, file: LedgerFile) -> None:
+def test_nothing_of_a_patient_is_shown_without_its_audit_row(operator: Web, file: OpenLedger) -> None:
     """When the row cannot be kept, the answer is a 503."""
     operator.post("/api/v1/patients", PERSON)
     file.writer.write(lambda connection: connection.exec_driver_sql("DROP TABLE audit"))
@@ -297,7 +297,7 @@ def test_ready_says_what_is_missing(web: Web) -> None:
     assert answer.json()["checks"]["ledger"] is True
 
 
-def test_metrics_carry_counts_and_no_identity(web: Web, kept: LedgerFile) -> None:
+def test_metrics_carry_counts_and_no_identity(web: Web, kept: OpenLedger) -> None:
     """With the scope; device ids are not among the labels."""
     web.sign_in("operations")
     text = web.get("/metrics").text
@@ -306,7 +306,7 @@ def test_metrics_carry_counts_and_no_identity(web: Web, kept: LedgerFile) -> Non
     assert "bp-0001" not in text
 
 
-def test_metrics_may_be_opened(settings: Settings, file: LedgerFile) -> None:
+def test_metrics_may_be_opened(settings: Settings, file: OpenLedger) -> None:
     """To a scraper, by a setting."""
     opened = settings.model_copy(update={"http": settings.http.model_copy(update={"open_metrics": True})})
     assert Web(opened, file).get("/metrics").status_code == 200

@@ -20,7 +20,7 @@ from app.parts import CannotStart
 from app.server import Server
 from app.settings import Settings, load
 from app.sockets import ELSEWHERE, InstanceLock, listen, socket_path
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_an_instance_that_hangs_up_is_said(settings: Settings) -> None:
 
 
 def test_a_folder_with_a_long_name_has_its_socket_elsewhere(
-    tmp_path: Path, file: LedgerFile, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, file: OpenLedger, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Unix socket's path has about 107 bytes; a file in the folder says where it is."""
     runtime = tmp_path / "r"

@@ -13,7 +13,7 @@ from app.office import office
 from app.settings import MqttSettings, Settings
 from gateway.broker.faults import ReloadNotSeen
 from gateway.broker.mosquitto import PASSWORDS
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from registry.devices import NewDevice
 from registry.operations import Registrar
 from scripts.probes.brokers import free_port, until
@@ -24,7 +24,7 @@ class Place:
     """An installation whose broker nobody runs."""
 
     settings: Settings
-    file: LedgerFile
+    file: OpenLedger
 
     def with_reload(self, command: str) -> "Place":
         """Give the same with another reload command."""

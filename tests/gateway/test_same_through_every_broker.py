@@ -20,7 +20,7 @@ from gateway.consumer import Consumer
 from gateway.counts import Counts
 from gateway.mqtt import MqttSource
 from ingest.clock import utc_text
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.relational import RelationalLedger
 from registry import devices
 from scripts.probes.brokers import Account, MosquittoMissingError, Site, embedded, mosquitto, until
@@ -214,7 +214,7 @@ def through(broker: AbstractContextManager[Site], folder: Path, sent: Sequence[S
         return contents(file)
 
 
-def enrol(file: LedgerFile) -> None:
+def enrol(file: OpenLedger) -> None:
     """Register the devices, one of them revoked since."""
     for device in (*ACTIVE, REVOKED):
         register(file, device)
@@ -246,7 +246,7 @@ def told(counts: CollectorRegistry) -> int:
     return int(sum(sample.value for metric in counts.collect() for sample in metric.samples if sample.name in names))
 
 
-def contents(file: LedgerFile) -> dict[str, list[Any]]:
+def contents(file: OpenLedger) -> dict[str, list[Any]]:
     """Journal with readings and measurements, by device and order of arrival, and missing numbers."""
     with file.readers.connect() as connection:
         measured: dict[int, list[Any]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.inspection.inspector import Inspector
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.port import Answer, Item, Kept
 from ingest.ledger.relational import RelationalLedger
 from tests.support.contents import CAMERA
@@ -19,7 +19,7 @@ from tests.support.ledgers import NOW, Looks, register
 class Bench:
     """One ledger, one inspector over it, a clock that is set by hand."""
 
-    def __init__(self, file: LedgerFile) -> None:
+    def __init__(self, file: OpenLedger) -> None:
         self.file, self.ledger, self.now = file, RelationalLedger(file), NOW
         self.looks = Looks()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from tests.support.ledgers import IMPLEMENTATIONS, Bench, bench
 
 
@@ -19,7 +19,7 @@ def each_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Benc
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[LedgerFile]:
+def file(tmp_path: Path) -> Iterator[OpenLedger]:
     """An open ledger file."""
     with open_ledger(tmp_path / "ledger.sqlite") as opened:
         yield opened

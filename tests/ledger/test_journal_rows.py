@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Row, select, text
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.integrity import row_hash
 from ingest.ledger.port import Item, Kept, State, Told
 from ingest.ledger.readings import accepted
@@ -31,12 +31,12 @@ from tests.support.ledgers import STREAM as STREAM_ID
 DEVICE = "bp-0001"
 
 
-def commit(file: LedgerFile, *items: Item, now: int = NOW) -> Sequence[Any]:
+def commit(file: OpenLedger, *items: Item, now: int = NOW) -> Sequence[Any]:
     """Commit one batch."""
     return RelationalLedger(file).commit(items, now).result(10)
 
 
-def journal(file: LedgerFile) -> Sequence[Row[Any]]:
+def journal(file: OpenLedger) -> Sequence[Row[Any]]:
     """Every journal row."""
     with file.readers.connect() as connection:
         return connection.execute(select(JOURNAL).order_by(JOURNAL.c.position)).all()
@@ -56,7 +56,7 @@ def tracing(seq: int) -> Judged:
     return judged(json.dumps(sent).replace('"step": 1.25', '"step": 1.250').encode(), "ecg-0001")
 
 
-def test_bytes_are_kept_as_they_came(file: LedgerFile) -> None:
+def test_bytes_are_kept_as_they_came(file: OpenLedger) -> None:
     """The payload is in the journal bit by bit, with its hash, whatever it says."""
     payloads = [json.dumps(body(1), indent=3).encode(), b"\xff\xfe\0", b"", b'{"v": 1']
     commit(file, *map(judged, payloads))
@@ -65,7 +65,7 @@ def test_bytes_are_kept_as_they_came(file: LedgerFile) -> None:
     ]
 
 
-def test_digits_and_samples_come_back(file: LedgerFile) -> None:
+def test_digits_and_samples_come_back(file: OpenLedger) -> None:
     """A reading read from the ledger is the reading that was judged: values, units, samples, flags, context."""
     sent = body(2, flags=["movement", "cuff_loose"], exam="E-1", replaces=1)
     sent["context"] = {"body_site": "arm", "position": "sitting"}
@@ -81,7 +81,7 @@ def test_digits_and_samples_come_back(file: LedgerFile) -> None:
     assert found[0].reading.measurements[0].value == "128.00"
 
 
-def test_positions_count_without_a_hole(file: LedgerFile) -> None:
+def test_positions_count_without_a_hole(file: OpenLedger) -> None:
     """Each message takes the next position, over batches, repeats and quarantine."""
     commit(file, reading(1), reading(1), judged(b"{"))
     commit(file, reading(2), reading(1, 140))
@@ -91,14 +91,14 @@ def test_positions_count_without_a_hole(file: LedgerFile) -> None:
     ]  # fmt: skip
 
 
-def test_a_repeat_is_kept_in_full_only_when_its_bytes_differ(file: LedgerFile) -> None:
+def test_a_repeat_is_kept_in_full_only_when_its_bytes_differ(file: OpenLedger) -> None:
     """The same bytes are in the journal once; other bytes of the same content are kept beside them."""
     spelt_otherwise = json.dumps(body(1), indent=1).encode()
     commit(file, reading(1), reading(1), judged(spelt_otherwise))
     assert [row.payload for row in journal(file)][1:] == [None, spelt_otherwise]
 
 
-def test_of_too_large_a_message_the_beginning_is_kept(file: LedgerFile) -> None:
+def test_of_too_large_a_message_the_beginning_is_kept(file: OpenLedger) -> None:
     """64 KiB of it, beside its length and the hash of the whole."""
     payload = b"{" + b" " * 1_000_000
     (kept,) = commit(file, judged(payload))
@@ -109,7 +109,7 @@ def test_of_too_large_a_message_the_beginning_is_kept(file: LedgerFile) -> None:
     assert KEPT_OF_TOO_LARGE == 64 * 1024
 
 
-def test_a_conflict_keeps_the_reason_it_has(file: LedgerFile) -> None:
+def test_a_conflict_keeps_the_reason_it_has(file: OpenLedger) -> None:
     """A taken key is the last in the order of reasons: an impossible value under it is an impossible value."""
     (first, wrong, again) = commit(file, reading(1), reading(1, 999), reading(1, 999))
     assert (first.outcome, wrong.reason, again.reason) == (Outcome.STORED, *[Reason.VALUE_IMPOSSIBLE] * 2)
@@ -120,14 +120,14 @@ def test_a_conflict_keeps_the_reason_it_has(file: LedgerFile) -> None:
         assert len(connection.execute(select(QUARANTINE)).all()) == 1
 
 
-def test_broken_bytes_are_those_of_one_device(file: LedgerFile) -> None:
+def test_broken_bytes_are_those_of_one_device(file: OpenLedger) -> None:
     """Bytes without a key that come again are a repeat only of what the same device sent."""
     first, other = commit(file, judged(b"{", dup=True), judged(b"{", "bp-0002", dup=True))
     assert not first.repeat
     assert not other.repeat
 
 
-def test_a_batch_that_fails_leaves_nothing(file: LedgerFile) -> None:
+def test_a_batch_that_fails_leaves_nothing(file: OpenLedger) -> None:
     """When a batch raises, none of it is kept, and the same items can come again."""
     impossible = Judged(raw(b"x"), b"", Verdict(Outcome.QUARANTINED, None))  # a quarantine has a reason: NOT NULL
     with pytest.raises(Exception, match="NOT NULL"):
@@ -167,7 +167,7 @@ def test_a_row_hash_is_anybody_s(row: list[Any]) -> None:
         ("recording", "complete", 0),
     ],
 )  # fmt: skip
-def test_any_changed_value_shows(file: LedgerFile, table: str, column: str, value: object) -> None:
+def test_any_changed_value_shows(file: OpenLedger, table: str, column: str, value: object) -> None:
     """A value that was changed in the file is found by the row's hash."""
     commit(file, reading(1), tracing(2))
     at = 2 if table == "recording" else 1
@@ -179,7 +179,7 @@ def test_any_changed_value_shows(file: LedgerFile, table: str, column: str, valu
         }
 
 
-def test_a_journal_hash_covers_its_row(file: LedgerFile) -> None:
+def test_a_journal_hash_covers_its_row(file: OpenLedger) -> None:
     """The hash of a journal row covers everything but itself."""
     commit(file, reading(1))
     (row,) = journal(file)
@@ -189,14 +189,14 @@ def test_a_journal_hash_covers_its_row(file: LedgerFile) -> None:
 # ---------------------------------------------------------------- streams and gaps
 
 
-def gaps(file: LedgerFile) -> list[tuple[int, int, str | None]]:
+def gaps(file: OpenLedger) -> list[tuple[int, int, str | None]]:
     """Gaps, with how they were closed."""
     with file.readers.connect() as connection:
         rows = connection.execute(select(GAP.c.first, GAP.c.last, GAP.c.closed_as).order_by(GAP.c.gap))
         return [(row.first, row.last, row.closed_as) for row in rows]
 
 
-def test_gaps_are_closed_by_name(file: LedgerFile) -> None:
+def test_gaps_are_closed_by_name(file: OpenLedger) -> None:
     """A gap is split, filled or lost, each by what happened to it and not by what happened beside it."""
     commit(file, reading(0), reading(9))
     commit(file, reading(5))
@@ -206,7 +206,7 @@ def test_gaps_are_closed_by_name(file: LedgerFile) -> None:
     assert gaps(file)[-1] == (8, 8, "lost")
 
 
-def test_too_many_gaps_fold_and_unfold(file: LedgerFile) -> None:
+def test_too_many_gaps_fold_and_unfold(file: OpenLedger) -> None:
     """Beyond the limit the oldest gaps are unclear; once there is room, a hello counts them again from the keys."""
     numbers = range(0, 2 * LIMIT + 20, 2)
     commit(file, *map(reading, numbers))
@@ -225,7 +225,7 @@ def test_too_many_gaps_fold_and_unfold(file: LedgerFile) -> None:
     assert welcome.settled == numbers[-1]
 
 
-def test_a_stranger_s_number_is_not_believed(file: LedgerFile) -> None:
+def test_a_stranger_s_number_is_not_believed(file: OpenLedger) -> None:
     """A hello cannot give its device the EUI-64 that another one is registered with; a free one is filled in."""
     with_number = "INSERT INTO device (device, eui64, simulated, secret_hash, added_at) VALUES (?, ?, 0, '-', 0)"
     rows = [("bp-0001", None), ("bp-0002", "00-00-00-00-00-00-00-01")]
@@ -237,7 +237,7 @@ def test_a_stranger_s_number_is_not_believed(file: LedgerFile) -> None:
     assert found == ["00-00-00-00-00-00-00-02", "00-00-00-00-00-00-00-01"]
 
 
-def due(file: LedgerFile) -> list[tuple[str, str]]:
+def due(file: OpenLedger) -> list[tuple[str, str]]:
     """What is due, emptied."""
     with file.readers.connect() as connection:
         rows = [(row.what, row.ref) for row in connection.execute(text("SELECT what, ref FROM due ORDER BY position"))]
@@ -245,7 +245,7 @@ def due(file: LedgerFile) -> list[tuple[str, str]]:
     return rows
 
 
-def test_a_device_is_due_when_it_says_something_new(file: LedgerFile) -> None:
+def test_a_device_is_due_when_it_says_something_new(file: OpenLedger) -> None:
     """The first hello, another firmware and other kinds make its resource due; the same hello again does not."""
     first = Told(DEVICE, NOW, "a1b2c3d4", STREAM_ID, 0, firmware="1", kinds=("blood_pressure",))
     for told, expected in [
@@ -258,7 +258,7 @@ def test_a_device_is_due_when_it_says_something_new(file: LedgerFile) -> None:
         assert due(file) == [("device", DEVICE)] * expected
 
 
-def test_kept_answers_are_plain(file: LedgerFile) -> None:
+def test_kept_answers_are_plain(file: OpenLedger) -> None:
     """An answer that was read from rows equals the one that was given first, but for ``repeat``."""
     (first,) = commit(file, reading(1, 999))
     (again,) = commit(file, reading(1, 999))

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ingest.ledger import writer
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.schema import META
 from ingest.ledger.sqlite import WriteLock
 
@@ -33,13 +33,13 @@ def note(name: str, value: str = "-") -> Any:  # noqa: ANN401 - a job
     return job
 
 
-def names(file: LedgerFile) -> set[str]:
+def names(file: OpenLedger) -> set[str]:
     """What a reader sees now."""
     with file.readers.connect() as connection:
         return set(connection.execute(select(META.c.name).where(META.c.name != "ledger")).scalars())
 
 
-def held_up(file: LedgerFile) -> tuple[threading.Event, Future[None]]:
+def held_up(file: OpenLedger) -> tuple[threading.Event, Future[None]]:
     """Keep the writer busy in a transaction until the event is set."""
     go, busy = threading.Event(), threading.Event()
 
@@ -66,7 +66,7 @@ def commits() -> Any:  # noqa: ANN401 - a fixture
 
 
 def test_jobs_that_wait_share_a_transaction(
-    file: LedgerFile, commits: list[int], monkeypatch: pytest.MonkeyPatch
+    file: OpenLedger, commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forty jobs of forty threads that come while a commit runs need one more commit."""
     monkeypatch.setattr(writer, "_LONG_S", 60.0)  # however slow this machine is
@@ -87,7 +87,7 @@ def test_jobs_that_wait_share_a_transaction(
 
 
 def test_a_transaction_that_has_become_long_takes_no_further_job(
-    file: LedgerFile, commits: list[int], monkeypatch: pytest.MonkeyPatch
+    file: OpenLedger, commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of the jobs that waited together has the next transactions, in order, and loses nothing."""
     monkeypatch.setattr(writer, "_LONG_S", -1.0)
@@ -100,7 +100,7 @@ def test_a_transaction_that_has_become_long_takes_no_further_job(
     assert len(commits) == 6
 
 
-def test_a_failing_job_undoes_only_itself(file: LedgerFile) -> None:
+def test_a_failing_job_undoes_only_itself(file: OpenLedger) -> None:
     """Jobs of one transaction are apart: what one raises is its own, and its rows are gone."""
     go, _ = held_up(file)
 
@@ -120,7 +120,7 @@ def test_a_failing_job_undoes_only_itself(file: LedgerFile) -> None:
     assert names(file) == {"before", "after"}
 
 
-def test_a_wrong_statement_is_the_fault_of_its_job_alone(file: LedgerFile) -> None:
+def test_a_wrong_statement_is_the_fault_of_its_job_alone(file: OpenLedger) -> None:
     """Bad SQL says nothing of the ledger: the jobs beside it are kept."""
     go, _ = held_up(file)
     good = file.writer.submit(note("good"))
@@ -130,14 +130,14 @@ def test_a_wrong_statement_is_the_fault_of_its_job_alone(file: LedgerFile) -> No
     assert not isinstance(bad.exception(20), LedgerUnavailable)
 
 
-def test_no_error_quotes_a_row(file: LedgerFile) -> None:
+def test_no_error_quotes_a_row(file: OpenLedger) -> None:
     """The text of a fault never holds what was to be written."""
     with pytest.raises(IntegrityError) as found:
         file.writer.write(lambda c: [note("twice", "EXEMPLE-FICTIF")(c) for _ in range(2)])
     assert "EXEMPLE-FICTIF" not in str(found.value)
 
 
-def test_nobody_is_told_before_the_commit(file: LedgerFile) -> None:
+def test_nobody_is_told_before_the_commit(file: OpenLedger) -> None:
     """When a future is done, other connections see its rows; while the commit is held up, it is not done."""
     at_commit, go = threading.Event(), threading.Event()
 
@@ -162,7 +162,7 @@ def test_nobody_is_told_before_the_commit(file: LedgerFile) -> None:
     assert seen == [{"one", "two"}]
 
 
-def test_each_commit_is_synced(file: LedgerFile) -> None:
+def test_each_commit_is_synced(file: OpenLedger) -> None:
     """The connection that writes syncs the log at every commit: without it a power cut takes acknowledged rows."""
     found = file.writer.write(
         lambda c: [c.execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")]
@@ -170,13 +170,13 @@ def test_each_commit_is_synced(file: LedgerFile) -> None:
     assert found == [2, "wal"]  # 2: FULL (sqlite.org/pragma.html#pragma_synchronous)
 
 
-def test_a_reader_cannot_write(file: LedgerFile) -> None:
+def test_a_reader_cannot_write(file: OpenLedger) -> None:
     """Readers open the file read-only, so they never checkpoint either."""
     with file.readers.connect() as connection, pytest.raises(Exception, match="readonly"):
         connection.execute(META.insert().values(name="x", value="y"))
 
 
-def test_a_full_ledger_keeps_nothing_and_goes_on_when_there_is_room(file: LedgerFile) -> None:
+def test_a_full_ledger_keeps_nothing_and_goes_on_when_there_is_room(file: OpenLedger) -> None:
     """When the commit cannot be made, every job of the transaction hears of it; with room again, writing works."""
 
     def no_more(connection: Connection) -> None:
@@ -195,7 +195,7 @@ def test_a_full_ledger_keeps_nothing_and_goes_on_when_there_is_room(file: Ledger
     assert file.writer.write(note("large", "x" * 1_000_000)) == "large"  # on a new connection, without the limit
 
 
-def test_a_job_cannot_swallow_a_full_disk(file: LedgerFile) -> None:
+def test_a_job_cannot_swallow_a_full_disk(file: OpenLedger) -> None:
     """When a job catches the error of a full file, what is said of the jobs beside it is still true."""
 
     def swallows(connection: Connection) -> str:
@@ -214,14 +214,14 @@ def test_a_job_cannot_swallow_a_full_disk(file: LedgerFile) -> None:
     assert file.writer.write(note("next")) == "next"
 
 
-def test_whatever_a_job_does_the_writer_lives(file: LedgerFile) -> None:
+def test_whatever_a_job_does_the_writer_lives(file: OpenLedger) -> None:
     """A job that closes the connection under the writer is told, and the next one is written."""
     broken = file.writer.submit(lambda connection: connection.connection.driver_connection.close())  # type: ignore[union-attr]
     assert broken.exception(20) is not None
     assert file.writer.write(note("next")) == "next"
 
 
-def test_a_file_that_is_gone_is_named(file: LedgerFile, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_is_named(file: OpenLedger, tmp_path: Path) -> None:
     """Writing to a ledger whose file was damaged raises LedgerUnavailable, for each job, for as long as it lasts."""
     file.writer.write(note("one"))
     file.writer.close()
@@ -232,7 +232,7 @@ def test_a_file_that_is_gone_is_named(file: LedgerFile, tmp_path: Path) -> None:
         open_ledger(file.path)
 
 
-def test_a_closed_writer_says_so(file: LedgerFile) -> None:
+def test_a_closed_writer_says_so(file: OpenLedger) -> None:
     """What was submitted is finished at ``close``; later jobs are refused, and closing again is harmless."""
     go, _ = held_up(file)
     waiting = [file.writer.submit(note(f"n{n}")) for n in range(100)]
@@ -269,7 +269,7 @@ def test_no_job_is_forgotten_while_closing(tmp_path: Path) -> None:
         assert all(future.done() for future in futures)
 
 
-def test_a_submitted_job_cannot_be_cancelled(file: LedgerFile) -> None:
+def test_a_submitted_job_cannot_be_cancelled(file: OpenLedger) -> None:
     """A caller who gives up does not disturb the writer: the job is written all the same."""
     go, _ = held_up(file)
     future = file.writer.submit(note("one"))
@@ -281,7 +281,7 @@ def test_a_submitted_job_cannot_be_cancelled(file: LedgerFile) -> None:
         pytest.fail("it was cancelled")
 
 
-def test_one_writer_at_a_time(file: LedgerFile) -> None:
+def test_one_writer_at_a_time(file: OpenLedger) -> None:
     """While another process holds the lock, nothing is written here, not even begun; afterwards it is."""
     begun = threading.Event()
     with WriteLock(file.path):
@@ -338,7 +338,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("every_s", "copied"), [(-1.0, True), (3600.0, False)])
 def test_the_wal_is_copied_back_now_and_then(
-    file: LedgerFile, monkeypatch: pytest.MonkeyPatch, *, every_s: float, copied: bool
+    file: OpenLedger, monkeypatch: pytest.MonkeyPatch, *, every_s: float, copied: bool
 ) -> None:
     """After its time the file itself holds what was written, while it is open; before, only the WAL does."""
     monkeypatch.setattr(writer, "_CHECKPOINT_S", every_s)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.writer import Writer
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Between(Writer):
 
     def __init__(  # the real writer is there already: no second one is started
         self,
-        file: LedgerFile,
+        file: OpenLedger,
         *,
         before: Callable[[], object] = lambda: None,
         inside: Callable[[], object] = lambda: None,
@@ -56,6 +56,6 @@ def cut() -> None:
     raise Cut
 
 
-def between(file: LedgerFile, **hooks: Callable[[], object]) -> LedgerFile:
+def between(file: OpenLedger, **hooks: Callable[[], object]) -> OpenLedger:
     """The same ledger, whose writes meet ``hooks``."""
     return replace(file, writer=Between(file, **hooks))

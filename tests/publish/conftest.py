@@ -15,7 +15,7 @@ from fhir_export.destinations import Destination, Dispatch
 from fhir_export.model import Deployment, decode
 from fhir_export.publish import Publisher
 from ingest.judge import judge
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.port import Item
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import DUE
@@ -31,14 +31,14 @@ DEVICE = "bp-0001"
 class Desk:
     """What people, devices and the publisher do to one ledger."""
 
-    file: LedgerFile
+    file: OpenLedger
     destinations: list[Destination] = field(default_factory=lambda: [Destination("record", "write")])
     now: int = NOW
 
     def __post_init__(self) -> None:
         self.dispatch = Dispatch(self.destinations)
 
-    def publisher(self, file: LedgerFile | None = None) -> Publisher:
+    def publisher(self, file: OpenLedger | None = None) -> Publisher:
         """A publisher, on this ledger or one that stands before it."""
         return Publisher(
             file or self.file, Deployment("2.999.1"), self.dispatch, lambda: self.now, disciplined=lambda: True

@@ -26,7 +26,7 @@ from fhir_export.model import Deployment, decode
 from fhir_export.publish import Publisher
 from fhir_export.push import outcomes, rows
 from ingest.judge import judge
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.port import Item, State, Told
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import DUE, FEED
@@ -153,7 +153,7 @@ class EachVersionOnce(RuleBasedStateMachine):
         self.write(lambda connection: self.dispatch.open(connection, self.now))
         self.publisher = self.made(self.file)
 
-    def made(self, file: LedgerFile) -> Publisher:
+    def made(self, file: OpenLedger) -> Publisher:
         """A publisher on this file, with what the present one remembers."""
         return Publisher(file, Deployment("2.999.1"), self.dispatch, self.tick, disciplined=lambda: True)
 

@@ -17,7 +17,7 @@ from starlette.exceptions import StarletteDeprecationWarning
 from fhir_export import feed
 from fhir_export.model import Body, Resource
 from ingest.clock import parse, utc_text
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.schema import AUDIT
 from registry import clients
 
@@ -107,7 +107,7 @@ def observation(
 class Clinic:
     """An open ledger, the application over it, and the means to add to both."""
 
-    file: LedgerFile
+    file: OpenLedger
     app: FastAPI
     now: int = NOON
     names: Iterator[int] = field(default_factory=itertools.count)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from fhir_export.feed import feed_hash
 from fhir_export.push.port import Outgoing
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL
 
 SECOND = 1_000_000
@@ -37,7 +37,7 @@ class Clock:
 class Shelf:
     """A ledger that is filled by hand: what `publish` does, less the mapping."""
 
-    file: LedgerFile
+    file: OpenLedger
     position: int = 0
     journal: int = 0
     versions: dict[tuple[str, str], int] = field(default_factory=dict)

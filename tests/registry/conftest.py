@@ -8,7 +8,7 @@ from shutil import copyfile
 
 import pytest
 
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from registry.operations import Registrar, Secret
 from tests.support.doors import Door
 from tests.support.ledgers import NOW
@@ -23,7 +23,7 @@ def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def file(tmp_path: Path, empty_ledger: Path) -> Iterator[LedgerFile]:
+def file(tmp_path: Path, empty_ledger: Path) -> Iterator[OpenLedger]:
     """An open ledger with nothing in it."""
     with open_ledger(copyfile(empty_ledger, tmp_path / "ledger.sqlite")) as opened:
         yield opened
@@ -36,6 +36,6 @@ def door() -> Door:
 
 
 @pytest.fixture
-def registrar(file: LedgerFile, door: Door) -> Registrar:
+def registrar(file: OpenLedger, door: Door) -> Registrar:
     """The verbs, at a time that stands still."""
     return Registrar(file, door, lambda: NOW, lambda: Secret("plain", "hashed"), frozenset({"cuff"}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Connection
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from registry import assignments
 from registry.devices import NewDevice
@@ -28,7 +28,7 @@ def patient(registrar: Registrar) -> str:
     return registrar.add_patient(NewPatient("EXEMPLE-FICTIF", ("Ada",), "1980-02-29", "female")).patient
 
 
-def waiting(file: LedgerFile, seq: int, device: str = "bp-0001", mark: str = "device") -> int:
+def waiting(file: OpenLedger, seq: int, device: str = "bp-0001", mark: str = "device") -> int:
     """A reading lies in the inbox; returns its position."""
     RelationalLedger(file).commit([reading(seq, device=device)], NOW).result()
 
@@ -42,7 +42,7 @@ def waiting(file: LedgerFile, seq: int, device: str = "bp-0001", mark: str = "de
     return file.writer.write(into_inbox)
 
 
-def due(file: LedgerFile) -> list[str]:
+def due(file: OpenLedger) -> list[str]:
     """Positions of readings that are due to be looked at again."""
     with file.readers.connect() as connection:
         return list(connection.exec_driver_sql("SELECT ref FROM due WHERE what = 'reading'").scalars())
@@ -103,7 +103,7 @@ def test_an_assignment_needs_a_device_and_a_patient(registrar: Registrar, patien
 )
 def test_readings_that_waited_for_it_are_due(
     registrar: Registrar,
-    file: LedgerFile,
+    file: OpenLedger,
     patient: str,
     start: int,
     end: int | None,
@@ -117,7 +117,7 @@ def test_readings_that_waited_for_it_are_due(
 
 
 def test_a_reading_whose_time_was_unverified_is_due_whatever_its_time(
-    registrar: Registrar, file: LedgerFile, patient: str
+    registrar: Registrar, file: OpenLedger, patient: str
 ) -> None:
     """Its time may have been corrected since."""
     position = waiting(file, 0, mark="unverified")
@@ -125,7 +125,7 @@ def test_a_reading_whose_time_was_unverified_is_due_whatever_its_time(
     assert due(file) == [str(position)]
 
 
-def test_an_assignment_ends_when_told(registrar: Registrar, file: LedgerFile, patient: str) -> None:
+def test_an_assignment_ends_when_told(registrar: Registrar, file: OpenLedger, patient: str) -> None:
     """After it, the device is free for the next."""
     made = registrar.assign("bp-0001", patient, 100)
     registrar.unassign(made.assignment)
@@ -142,7 +142,7 @@ def test_an_assignment_ends_when_told(registrar: Registrar, file: LedgerFile, pa
         registrar.unassign("other", 150)
 
 
-def test_an_end_before_a_reading_in_the_record_is_refused(registrar: Registrar, file: LedgerFile, patient: str) -> None:
+def test_an_end_before_a_reading_in_the_record_is_refused(registrar: Registrar, file: OpenLedger, patient: str) -> None:
     """What is in a patient's record is not taken out by a change of interval."""
     made = registrar.assign("bp-0001", patient, TAKEN - MINUTE)
     position = waiting(file, 0)

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.content.found import Found, Picture
 from ingest.ledger.balance import Balance, balance
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import Blob, Channel, Image, Judged, Outcome, Verdict
 from ingest.reasons import Reason
@@ -34,11 +34,11 @@ from tests.support.ledgers import NOW, STREAM, raw, reading, register
 
 
 @pytest.fixture(autouse=True)
-def _device(file: LedgerFile) -> None:
+def _device(file: OpenLedger) -> None:
     register(file, DEVICE)
 
 
-def seen(file: LedgerFile, apart: Apart) -> Seen:
+def seen(file: OpenLedger, apart: Apart) -> Seen:
     """The reading as it is shown now; the list shows the same."""
     with file.readers.connect() as connection:
         found = readings.one(connection, apart.reading)
@@ -46,13 +46,13 @@ def seen(file: LedgerFile, apart: Apart) -> Seen:
         return found
 
 
-def way(file: LedgerFile, apart: Apart) -> tuple[Stage, ...]:
+def way(file: OpenLedger, apart: Apart) -> tuple[Stage, ...]:
     """Its stages."""
     with file.readers.connect() as connection:
         return trace(connection, apart.reading).stages
 
 
-def balanced(file: LedgerFile) -> Balance:
+def balanced(file: OpenLedger) -> Balance:
     """The balance, which balances."""
     with file.readers.connect() as connection:
         found = balance(connection)
@@ -66,7 +66,7 @@ def counted(**counts: int) -> Balance:
     return Balance(received=sum(counts.values()), **{**none, **counts})
 
 
-def test_what_has_not_come_of_a_photograph_is_shown(file: LedgerFile) -> None:
+def test_what_has_not_come_of_a_photograph_is_shown(file: OpenLedger) -> None:
     """All of it at first, then the rest, then nothing: it is still to be looked at."""
     apart = photograph(file)
     blob = Blob(apart.sha256, 300_000, "image/jpeg")
@@ -80,7 +80,7 @@ def test_what_has_not_come_of_a_photograph_is_shown(file: LedgerFile) -> None:
     assert (complete.content.state, complete.content.missing, complete.verdict) == ("complete", (), "pending")
 
 
-def test_a_photograph_that_can_be_used_is_stored(file: LedgerFile) -> None:
+def test_a_photograph_that_can_be_used_is_stored(file: OpenLedger) -> None:
     """What its tags say fills what the message left open, and nothing else."""
     apart = photograph(file, pupil="natural")
     accept_photograph(file, apart, eye="right", field="disc")
@@ -91,7 +91,7 @@ def test_a_photograph_that_can_be_used_is_stored(file: LedgerFile) -> None:
     assert (found.content.picture.width, found.content.picture.height) == (64, 48)
 
 
-def test_the_tags_say_what_a_message_leaves_open(file: LedgerFile) -> None:
+def test_the_tags_say_what_a_message_leaves_open(file: OpenLedger) -> None:
     """Eye and field of a DICOM photograph."""
     apart = photograph(file)
     change = "UPDATE reading SET content = json_remove(content, '$.image.eye', '$.image.field')"
@@ -100,7 +100,7 @@ def test_the_tags_say_what_a_message_leaves_open(file: LedgerFile) -> None:
     assert seen(file, apart).content.image == Image("right", "disc")
 
 
-def test_a_content_that_cannot_be_used_is_quarantined(file: LedgerFile) -> None:
+def test_a_content_that_cannot_be_used_is_quarantined(file: OpenLedger) -> None:
     """With the reason, where people look for it, until they have decided."""
     apart = photograph(file)
     refuse(file, apart, "image.laterality_conflict", "/image/eye")
@@ -119,7 +119,7 @@ def test_a_content_that_cannot_be_used_is_quarantined(file: LedgerFile) -> None:
     assert whole.payload.startswith(b'{"v": 1')
 
 
-def test_a_content_in_the_quarantine_s_own_table_is_there_once(file: LedgerFile) -> None:
+def test_a_content_in_the_quarantine_s_own_table_is_there_once(file: OpenLedger) -> None:
     """As a person left it."""
     apart = photograph(file)
     refuse(file, apart, "image.undecodable")
@@ -133,7 +133,7 @@ def test_a_content_in_the_quarantine_s_own_table_is_there_once(file: LedgerFile)
     assert balanced(file) == counted(dismissed=1)
 
 
-def test_the_quarantine_is_listed_newest_first(file: LedgerFile) -> None:
+def test_the_quarantine_is_listed_newest_first(file: OpenLedger) -> None:
     """Messages and contents in one order; a number that is not in it is unknown."""
     first = photograph(file)
     RelationalLedger(file).commit([reading(5, systolic=9000, device=DEVICE)], NOW).result()
@@ -150,7 +150,7 @@ def test_the_quarantine_is_listed_newest_first(file: LedgerFile) -> None:
             waiting.quarantined_one(connection, 4)
 
 
-def test_a_recording_is_shown_without_its_samples(file: LedgerFile) -> None:
+def test_a_recording_is_shown_without_its_samples(file: OpenLedger) -> None:
     """From the message, and from a file once that was looked at."""
     ten_seconds = Recorded("500", "uV", ("I", "II"), 5000, complete=True)
     whole = seen(file, inline(file, 1))
@@ -162,7 +162,7 @@ def test_a_recording_is_shown_without_its_samples(file: LedgerFile) -> None:
     assert seen(file, apart).content.recording == ten_seconds
 
 
-def test_the_way_of_a_content_is_told(file: LedgerFile) -> None:
+def test_the_way_of_a_content_is_told(file: OpenLedger) -> None:
     """How much is missing; then that it is decided, and the second answer."""
     apart = photograph(file)
     stages = way(file, apart)
@@ -182,7 +182,7 @@ def test_the_way_of_a_content_is_told(file: LedgerFile) -> None:
     assert decided[6] == Stage("attributed", None, "waiting")
 
 
-def test_the_way_of_a_refused_content_ends_with_its_reason(file: LedgerFile) -> None:
+def test_the_way_of_a_refused_content_ends_with_its_reason(file: OpenLedger) -> None:
     """A verdict that was told before is superseded; nobody will get it."""
     apart = photograph(file)
     accept_photograph(file, apart)
@@ -194,7 +194,7 @@ def test_the_way_of_a_refused_content_ends_with_its_reason(file: LedgerFile) -> 
     assert attributed == Stage("attributed", None, "none")
 
 
-def test_the_balance_counts_a_content_by_what_became_of_it(file: LedgerFile) -> None:
+def test_the_balance_counts_a_content_by_what_became_of_it(file: OpenLedger) -> None:
     """Pending until it is decided; its parts, and what else comes on other channels, are no part of the sum."""
     first, second = photograph(file, 0), photograph(file, 1, b"q" * 1000)
     assert balanced(file) == counted(pending=2)
@@ -219,7 +219,7 @@ def test_the_balance_counts_a_content_by_what_became_of_it(file: LedgerFile) -> 
         "INSERT INTO quarantine VALUES (1, 'eye-0001', NULL, NULL, x'', 'blob.quota', 'waiting', 1)",
     ],
 )
-def test_a_pending_message_without_its_rows_unbalances(file: LedgerFile, statement: str) -> None:
+def test_a_pending_message_without_its_rows_unbalances(file: OpenLedger, statement: str) -> None:
     """A verdict that its rows do not bear out counts nowhere."""
     photograph(file)
     file.writer.write(lambda connection: connection.exec_driver_sql(statement))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.port import Told
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import DeviceStatus
@@ -20,19 +20,19 @@ from tests.support.ledgers import NOW, STREAM
 EUI64 = "FE-ED-AB-EE-DE-AD-77-C3"
 
 
-def found(file: LedgerFile, device: str) -> Device:
+def found(file: OpenLedger, device: str) -> Device:
     """The device as registered now."""
     with file.readers.connect() as connection:
         return devices.show(connection, device)
 
 
-def says_hello(file: LedgerFile, device: str, eui64: str | None = None) -> None:
+def says_hello(file: OpenLedger, device: str, eui64: str | None = None) -> None:
     """A hello of the device is kept."""
     told = Told(device, NOW, "a1b2c3d4", STREAM, 1, manufacturer="Acme", model="BP-7", kinds=("ecg",), eui64=eui64)
     RelationalLedger(file).commit([told], NOW).result()
 
 
-def test_a_registered_device_may_connect(registrar: Registrar, door: Door, file: LedgerFile) -> None:
+def test_a_registered_device_may_connect(registrar: Registrar, door: Door, file: OpenLedger) -> None:
     """It is let in, gets its secret once, and is due for the record."""
     made = registrar.add_device(NewDevice("bp-0001", "Nord", EUI64, "cuff", simulated=True))
     assert (made.device, made.secret, made.notice) == ("bp-0001", "plain", None)
@@ -43,7 +43,7 @@ def test_a_registered_device_may_connect(registrar: Registrar, door: Door, file:
         assert connection.exec_driver_sql("SELECT secret_hash FROM device").scalar() == "hashed"
 
 
-def test_a_revoked_device_may_not_connect(registrar: Registrar, door: Door, file: LedgerFile) -> None:
+def test_a_revoked_device_may_not_connect(registrar: Registrar, door: Door, file: OpenLedger) -> None:
     """It is shut out and stays known; repeating it changes nothing."""
     registrar.add_device(NewDevice("bp-0001"))
     registrar.add_device(NewDevice("bp-0002"))
@@ -55,7 +55,7 @@ def test_a_revoked_device_may_not_connect(registrar: Registrar, door: Door, file
         registrar.rotate_device("bp-0001")
 
 
-def test_a_registration_outlives_a_broker_that_is_away(registrar: Registrar, door: Door, file: LedgerFile) -> None:
+def test_a_registration_outlives_a_broker_that_is_away(registrar: Registrar, door: Door, file: OpenLedger) -> None:
     """The device is registered, the notice says that the broker does not know, and the next change tells it."""
     door.away = True
     assert registrar.add_device(NewDevice("bp-0001")).notice == "The broker is away."
@@ -65,7 +65,7 @@ def test_a_registration_outlives_a_broker_that_is_away(registrar: Registrar, doo
     assert door.inside == ["bp-0001", "bp-0002"]
 
 
-def test_a_new_secret_replaces_the_old_one(registrar: Registrar, file: LedgerFile) -> None:
+def test_a_new_secret_replaces_the_old_one(registrar: Registrar, file: OpenLedger) -> None:
     """Only its hash is kept."""
     registrar.add_device(NewDevice("bp-0001"))
     file.writer.write(lambda connection: devices.rotate(connection, "bp-0001", "other"))
@@ -116,7 +116,7 @@ def test_an_id_or_eui64_is_registered_once(registrar: Registrar) -> None:
         registrar.add_device(NewDevice("bp-0002", eui64=EUI64))
 
 
-def test_identity_is_what_the_latest_hello_says(registrar: Registrar, file: LedgerFile) -> None:
+def test_identity_is_what_the_latest_hello_says(registrar: Registrar, file: OpenLedger) -> None:
     """Manufacturer, model and kinds; a device never heard of has none."""
     registrar.add_device(NewDevice("bp-0001"))
     assert found(file, "bp-0001").identity == Identity()
@@ -126,7 +126,7 @@ def test_identity_is_what_the_latest_hello_says(registrar: Registrar, file: Ledg
         assert presence.heard(connection, ["bp-0001"]) == {"bp-0001": Heard(Presence.ONLINE, NOW)}
 
 
-def test_a_hello_fills_an_empty_eui64_once(registrar: Registrar, file: LedgerFile) -> None:
+def test_a_hello_fills_an_empty_eui64_once(registrar: Registrar, file: OpenLedger) -> None:
     """A registered one wins over whatever comes later."""
     registrar.add_device(NewDevice("bp-0001"))
     says_hello(file, "bp-0001", EUI64)
@@ -134,7 +134,7 @@ def test_a_hello_fills_an_empty_eui64_once(registrar: Registrar, file: LedgerFil
     assert found(file, "bp-0001").eui64 == EUI64
 
 
-def test_an_unregistered_device_is_unknown(registrar: Registrar, file: LedgerFile) -> None:
+def test_an_unregistered_device_is_unknown(registrar: Registrar, file: OpenLedger) -> None:
     """Whatever is asked of it."""
     for ask in (registrar.revoke_device, registrar.rotate_device):
         with pytest.raises(Unknown):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.port import State, Told
 from ingest.ledger.relational import RelationalLedger
 from registry import hubs, presence
@@ -24,13 +24,13 @@ def verbs(registrar: Registrar) -> Registrar:
     return registrar
 
 
-def may_speak(file: LedgerFile, at: int, device: str = "bp-0001") -> set[str]:
+def may_speak(file: OpenLedger, at: int, device: str = "bp-0001") -> set[str]:
     """The hubs whose messages for the device are taken."""
     known = RelationalLedger(file).known([device], at)[device]
     return set(known.hubs)
 
 
-def test_a_hub_serves_from_now_on_unless_said(verbs: Registrar, file: LedgerFile) -> None:
+def test_a_hub_serves_from_now_on_unless_said(verbs: Registrar, file: OpenLedger) -> None:
     """The gateway takes its messages for that device and for no other."""
     assert may_speak(file, NOW) == set()
     made = verbs.serve("hub-1", "bp-0001")
@@ -40,7 +40,7 @@ def test_a_hub_serves_from_now_on_unless_said(verbs: Registrar, file: LedgerFile
     assert may_speak(file, NOW, "bp-0002") == set()
 
 
-def test_two_hubs_may_serve_one_device_and_one_hub_two(verbs: Registrar, file: LedgerFile) -> None:
+def test_two_hubs_may_serve_one_device_and_one_hub_two(verbs: Registrar, file: OpenLedger) -> None:
     """Both hearing one measurement make one reading."""
     first, second = verbs.serve("hub-1", "bp-0001", 10), verbs.serve("hub-2", "bp-0001", 10)
     third = verbs.serve("hub-1", "bp-0002", 10)
@@ -92,7 +92,7 @@ def test_both_have_to_be_registered_and_active(verbs: Registrar) -> None:
         assert refused.value.code == "device.revoked"
 
 
-def test_a_service_ends_and_may_begin_again(verbs: Registrar, file: LedgerFile) -> None:
+def test_a_service_ends_and_may_begin_again(verbs: Registrar, file: OpenLedger) -> None:
     """The end is not part of it."""
     verbs.serve("hub-1", "bp-0001", 100)
     assert verbs.end_service("hub-1", "bp-0001", 150) == Service("hub-1", "bp-0001", 100, 150)
@@ -124,23 +124,23 @@ def test_a_service_that_never_was_is_unknown(verbs: Registrar) -> None:
             verbs.end_service(hub, device)
 
 
-def hello(file: LedgerFile, device: str, hub: str | None = None, conn: str = "a1b2c3d4") -> None:
+def hello(file: OpenLedger, device: str, hub: str | None = None, conn: str = "a1b2c3d4") -> None:
     """A hello comes, perhaps through a hub."""
     RelationalLedger(file).commit([Told(device, NOW, conn, STREAM, 1, hub=hub)], NOW).result()
 
 
-def off(file: LedgerFile, device: str, conn: str = "a1b2c3d4") -> None:
+def off(file: OpenLedger, device: str, conn: str = "a1b2c3d4") -> None:
     """A will, or a farewell."""
     RelationalLedger(file).commit([State(device, NOW, conn, offline=True)], NOW).result()
 
 
-def heard(file: LedgerFile, *devices: str) -> dict[str, Heard]:
+def heard(file: OpenLedger, *devices: str) -> dict[str, Heard]:
     """What is known of them now."""
     with file.readers.connect() as connection:
         return presence.heard(connection, devices)
 
 
-def test_a_hub_that_is_gone_makes_its_devices_unreachable(verbs: Registrar, file: LedgerFile) -> None:
+def test_a_hub_that_is_gone_makes_its_devices_unreachable(verbs: Registrar, file: OpenLedger) -> None:
     """Not offline; those of another hub, and those that came themselves, stay as they are."""
     hello(file, "hub-1")
     hello(file, "bp-0001", "hub-1")
@@ -156,7 +156,7 @@ def test_a_hub_that_is_gone_makes_its_devices_unreachable(verbs: Registrar, file
     assert heard(file, "bp-0001")["bp-0001"].presence is Presence.ONLINE
 
 
-def test_a_device_that_is_off_stays_off_behind_a_hub(verbs: Registrar, file: LedgerFile) -> None:
+def test_a_device_that_is_off_stays_off_behind_a_hub(verbs: Registrar, file: OpenLedger) -> None:
     """What it said last is more than that its hub is gone."""
     hello(file, "hub-1")
     hello(file, "bp-0001", "hub-1")
@@ -165,7 +165,7 @@ def test_a_device_that_is_off_stays_off_behind_a_hub(verbs: Registrar, file: Led
     assert heard(file, "bp-0001")["bp-0001"].presence is Presence.OFFLINE
 
 
-def test_a_hub_that_never_said_hello_tells_nothing_of_its_devices(verbs: Registrar, file: LedgerFile) -> None:
+def test_a_hub_that_never_said_hello_tells_nothing_of_its_devices(verbs: Registrar, file: OpenLedger) -> None:
     """Their own word counts."""
     hello(file, "bp-0001", "hub-2")
     assert heard(file, "bp-0001")["bp-0001"].presence is Presence.ONLINE

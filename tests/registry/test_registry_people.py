@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from registry import numbers, people
 from registry.faults import Conflict, Unfit, Unknown
 from registry.operations import Registrar
@@ -33,7 +33,7 @@ def test_a_person_gets_a_random_id(registrar: Registrar) -> None:
     assert NIR not in first.patient
 
 
-def test_an_identifier_belongs_to_one_person(registrar: Registrar, file: LedgerFile) -> None:
+def test_an_identifier_belongs_to_one_person(registrar: Registrar, file: OpenLedger) -> None:
     """Whoever asks for it again learns who has it, and nobody is registered."""
     holder = registrar.add_patient(PERSON)
     second = replace(PERSON, family="EXEMPLE-AUTRE", identifiers=("urn:oid:2.999.1.4|1", f"{INS}10|{NIR}"))
@@ -45,7 +45,7 @@ def test_an_identifier_belongs_to_one_person(registrar: Registrar, file: LedgerF
         assert people.listed(connection) == [holder]
 
 
-def test_a_registered_person_is_found_as_given(registrar: Registrar, file: LedgerFile) -> None:
+def test_a_registered_person_is_found_as_given(registrar: Registrar, file: OpenLedger) -> None:
     """Names with accents, several given names and numbers come back as they were."""
     made = registrar.add_patient(replace(PERSON, family="Éxemple-Fictif", given=("Zoé", "Lùc")))
     with file.readers.connect() as connection:
@@ -55,7 +55,7 @@ def test_a_registered_person_is_found_as_given(registrar: Registrar, file: Ledge
             people.show(connection, "other")
 
 
-def test_a_person_is_due_for_the_record(registrar: Registrar, file: LedgerFile) -> None:
+def test_a_person_is_due_for_the_record(registrar: Registrar, file: OpenLedger) -> None:
     """A registration makes the FHIR Patient due, in the same transaction."""
     made = registrar.add_patient(PERSON)
     with file.readers.connect() as connection:

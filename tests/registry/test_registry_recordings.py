@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ingest.blobs import BlobMissing
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from registry import recordings
 from registry.faults import Conflict, Refused, Unknown
 from registry.recordings import Stretch
@@ -28,24 +28,24 @@ from tests.support.ledgers import register
 
 
 @pytest.fixture(autouse=True)
-def _device(file: LedgerFile) -> None:
+def _device(file: OpenLedger) -> None:
     register(file, DEVICE)
 
 
-def from_file(file: LedgerFile) -> Apart:
+def from_file(file: OpenLedger) -> Apart:
     """An ECG file that was looked at."""
     apart = tracing(file)
     accept_tracing(file, apart)
     return apart
 
 
-def stretch(file: LedgerFile, apart: Apart, lead: str, start: str, end: str) -> Stretch:
+def stretch(file: OpenLedger, apart: Apart, lead: str, start: str, end: str) -> Stretch:
     """Samples between two times."""
     with file.readers.connect() as connection:
         return recordings.stretch(connection, file.blobs, apart.reading, lead, (Decimal(start), Decimal(end)))
 
 
-def thumbnail(file: LedgerFile, apart: Apart) -> bytes:
+def thumbnail(file: OpenLedger, apart: Apart) -> bytes:
     """The small picture."""
     with file.readers.connect() as connection:
         return recordings.thumbnail(connection, file.blobs, apart.reading)
@@ -65,7 +65,7 @@ def thumbnail(file: LedgerFile, apart: Apart) -> bytes:
     ],
 )
 def test_a_stretch_holds_the_samples_taken_in_it(
-    file: LedgerFile, made: Callable[[LedgerFile], Apart], start: str, end: str, first: int, last: int
+    file: OpenLedger, made: Callable[[OpenLedger], Apart], start: str, end: str, first: int, last: int
 ) -> None:
     """From the first that was taken at its begin or later, to the last before its end; of the lead that was named."""
     apart = made(file)
@@ -80,7 +80,7 @@ def test_a_stretch_holds_the_samples_taken_in_it(
 
 
 @pytest.mark.parametrize("hertz", ["300", "360", "257.5", "333.3333", "2000"])
-def test_stretches_follow_each_other_without_a_hole(file: LedgerFile, hertz: str) -> None:
+def test_stretches_follow_each_other_without_a_hole(file: OpenLedger, hertz: str) -> None:
     """Asked from where the last one ended, each sample comes once, also where a sample's time has no last digit."""
     apart = from_file(file)
     file.writer.write(lambda connection: connection.exec_driver_sql("UPDATE recording SET sampling_hz = ?", (hertz,)))
@@ -94,7 +94,7 @@ def test_stretches_follow_each_other_without_a_hole(file: LedgerFile, hertz: str
     assert got == list(LEADS["I"])
 
 
-def test_a_lead_that_is_not_there_is_unknown(file: LedgerFile) -> None:
+def test_a_lead_that_is_not_there_is_unknown(file: OpenLedger) -> None:
     """With those that are."""
     with pytest.raises(Unknown, match="I, II") as refused:
         stretch(file, inline(file), "V1", "0", "1")
@@ -102,7 +102,7 @@ def test_a_lead_that_is_not_there_is_unknown(file: LedgerFile) -> None:
 
 
 @pytest.mark.parametrize("damage", ["gone", "short", "longer"])
-def test_a_waveform_file_that_is_not_as_written_is_said(file: LedgerFile, damage: str) -> None:
+def test_a_waveform_file_that_is_not_as_written_is_said(file: OpenLedger, damage: str) -> None:
     """No sample of it is shown."""
     apart = tracing(file)
     path = file.blobs.path(accept_tracing(file, apart))
@@ -115,7 +115,7 @@ def test_a_waveform_file_that_is_not_as_written_is_said(file: LedgerFile, damage
 
 
 @pytest.mark.parametrize("ask", [lambda file, apart: stretch(file, apart, "I", "0", "1"), thumbnail])
-def test_what_is_not_there_says_why(file: LedgerFile, ask: Callable[[LedgerFile, Apart], object]) -> None:
+def test_what_is_not_there_says_why(file: OpenLedger, ask: Callable[[OpenLedger, Apart], object]) -> None:
     """It has not come yet, was refused, is a part of a live one, or never was to come."""
     apart = photograph(file)
 
@@ -137,7 +137,7 @@ def test_what_is_not_there_says_why(file: LedgerFile, ask: Callable[[LedgerFile,
         assert refused.value.code == "reading.unknown"
 
 
-def test_a_thumbnail_is_the_picture_that_was_made(file: LedgerFile) -> None:
+def test_a_thumbnail_is_the_picture_that_was_made(file: OpenLedger) -> None:
     """And nothing when its file was altered."""
     apart = photograph(file)
     accept_photograph(file, apart, b"\xff\xd8one")

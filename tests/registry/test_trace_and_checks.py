@@ -7,7 +7,7 @@ import pytest
 from fhir_export import feed
 from fhir_export.model import Resource
 from ingest.ledger.balance import Balance, balance
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.verify import Fault, verify
 from ingest.model import Key
@@ -21,7 +21,7 @@ BAD = Key("bp-0001", STREAM, 1).reading
 
 
 @pytest.fixture
-def kept(file: LedgerFile) -> LedgerFile:
+def kept(file: OpenLedger) -> OpenLedger:
     """A stored reading, its repeat, a quarantined one, another content under its number, and something unreadable."""
     register(file, "bp-0001")
     items = [reading(0), reading(0), reading(1, systolic=9000), reading(0, systolic=129), judged(b"{")]
@@ -29,12 +29,12 @@ def kept(file: LedgerFile) -> LedgerFile:
     return file
 
 
-def change(file: LedgerFile, statement: str) -> None:
+def change(file: OpenLedger, statement: str) -> None:
     """Tamper with the ledger."""
     file.writer.write(lambda connection: connection.exec_driver_sql(statement))
 
 
-def traced(file: LedgerFile, text: str) -> Trace:
+def traced(file: OpenLedger, text: str) -> Trace:
     """The trace of what ``text`` names."""
     with file.readers.connect() as connection:
         return trace(connection, text)
@@ -46,7 +46,7 @@ def outcomes(found: Trace) -> list[tuple[str, str, str | None]]:
 
 
 @pytest.mark.parametrize("text", [READING, f"{READING}-blood-pressure", f"bp-0001:{STREAM}:0"])
-def test_a_reading_is_found_by_any_of_its_names(kept: LedgerFile, text: str) -> None:
+def test_a_reading_is_found_by_any_of_its_names(kept: OpenLedger, text: str) -> None:
     """Reading id, FHIR id, or key."""
     found = traced(kept, text)
     assert (found.reading, found.device, found.stream, found.seq) == (READING, "bp-0001", STREAM, 0)
@@ -57,7 +57,7 @@ def test_a_reading_is_found_by_any_of_its_names(kept: LedgerFile, text: str) -> 
     ]  # fmt: skip
 
 
-def test_a_quarantined_reading_says_why(kept: LedgerFile) -> None:
+def test_a_quarantined_reading_says_why(kept: OpenLedger) -> None:
     """Reason and pointer; nothing follows."""
     found = traced(kept, BAD)
     assert found.kind is None
@@ -69,19 +69,19 @@ def test_a_quarantined_reading_says_why(kept: LedgerFile) -> None:
     ]
 
 
-def test_what_a_person_decided_is_a_stage(kept: LedgerFile) -> None:
+def test_what_a_person_decided_is_a_stage(kept: OpenLedger) -> None:
     """A dismissal has its own time."""
     change(kept, "UPDATE quarantine SET state = 'dismissed', changed_at = 7 WHERE position = 3")
     assert Stage("judged", 7, "dismissed") in traced(kept, BAD).stages
 
 
-def test_a_reading_without_a_patient_says_so(kept: LedgerFile) -> None:
+def test_a_reading_without_a_patient_says_so(kept: OpenLedger) -> None:
     """The inbox's doubt is the reason."""
     change(kept, "INSERT INTO inbox VALUES (1, 'bp-0001', 'assignment.none', 5)")
     assert Stage("attributed", 5, "inbox", "assignment.none") in traced(kept, READING).stages
 
 
-def test_a_reading_is_delivered_when_every_resource_is(kept: LedgerFile) -> None:
+def test_a_reading_is_delivered_when_every_resource_is(kept: OpenLedger) -> None:
     """One that is parked speaks for all; then one that is due; then the last time."""
     change(kept, "INSERT INTO attribution VALUES (1, 1, 'p', 5, 'device', 6, NULL)")
     change(
@@ -109,7 +109,7 @@ def test_a_reading_is_delivered_when_every_resource_is(kept: LedgerFile) -> None
 
 
 @pytest.mark.parametrize("text", ["0" * 32, f"bp-0001:{STREAM}:99", f"bp-0002:{STREAM}:0"])
-def test_a_reading_that_never_came_is_unknown(kept: LedgerFile, text: str) -> None:
+def test_a_reading_that_never_came_is_unknown(kept: OpenLedger, text: str) -> None:
     """It is said, with what to look at."""
     with pytest.raises(Unknown):
         traced(kept, text)
@@ -118,19 +118,19 @@ def test_a_reading_that_never_came_is_unknown(kept: LedgerFile, text: str) -> No
 @pytest.mark.parametrize(
     "text", ["", "abc", READING.upper(), f"{READING}/x", f"bp-0001:{STREAM}:01", f"bp-0001:{STREAM}"]
 )
-def test_a_text_that_names_no_reading_is_unfit(kept: LedgerFile, text: str) -> None:
+def test_a_text_that_names_no_reading_is_unfit(kept: OpenLedger, text: str) -> None:
     """Before anything is looked up."""
     with pytest.raises(Unfit):
         traced(kept, text)
 
 
-def balanced(file: LedgerFile) -> Balance:
+def balanced(file: OpenLedger) -> Balance:
     """The balance now."""
     with file.readers.connect() as connection:
         return balance(connection)
 
 
-def test_every_message_is_in_one_state(kept: LedgerFile) -> None:
+def test_every_message_is_in_one_state(kept: OpenLedger) -> None:
     """Received = stored + duplicate + quarantined."""
     RelationalLedger(kept).commit([judged(b"{}")], NOW).result()
     found = balanced(kept)
@@ -138,7 +138,7 @@ def test_every_message_is_in_one_state(kept: LedgerFile) -> None:
     assert found.balanced
 
 
-def test_what_a_person_decided_counts(kept: LedgerFile) -> None:
+def test_what_a_person_decided_counts(kept: OpenLedger) -> None:
     """A dismissed message is no longer quarantined, and the sum stays."""
     change(kept, "UPDATE quarantine SET state = 'dismissed' WHERE position = 3")
     assert balanced(kept) == Balance(received=5, stored=1, duplicate=1, quarantined=2, dismissed=1, pending=0)
@@ -153,14 +153,14 @@ def test_what_a_person_decided_counts(kept: LedgerFile) -> None:
         "UPDATE quarantine SET state = 'replayed' WHERE position = 3",
     ],
 )
-def test_a_message_without_its_rows_unbalances(kept: LedgerFile, statement: str) -> None:
+def test_a_message_without_its_rows_unbalances(kept: OpenLedger, statement: str) -> None:
     """A verdict that its rows do not bear out counts nowhere."""
     assert balanced(kept).balanced
     change(kept, statement)
     assert not balanced(kept).balanced
 
 
-def test_a_ledger_as_written_has_no_fault(kept: LedgerFile) -> None:
+def test_a_ledger_as_written_has_no_fault(kept: OpenLedger) -> None:
     """Every row counts: five messages, a reading, an audit row."""
     audit.note(kept.writer, audit.Access(NOW, "soft", audit.Action.READ, "Patient", "p", 1))
     seen: list[tuple[int, int]] = []
@@ -192,7 +192,7 @@ def test_a_ledger_as_written_has_no_fault(kept: LedgerFile) -> None:
         ("UPDATE audit SET who = 'other'", Fault("audit", 1, "row_hash")),
     ],
 )
-def test_a_changed_or_missing_row_shows(kept: LedgerFile, statement: str, fault: Fault) -> None:
+def test_a_changed_or_missing_row_shows(kept: OpenLedger, statement: str, fault: Fault) -> None:
     """Each kind of tampering is among the faults, by table and position."""
     audit.note(kept.writer, audit.Access(NOW, "soft", audit.Action.READ, "Patient", "p", 1))
     change(kept, statement)
@@ -200,7 +200,7 @@ def test_a_changed_or_missing_row_shows(kept: LedgerFile, statement: str, fault:
         assert fault in verify(connection).faults
 
 
-def test_a_changed_resource_shows(kept: LedgerFile) -> None:
+def test_a_changed_resource_shows(kept: OpenLedger) -> None:
     """The feed's hash covers the body."""
     made = feed.Version(Resource.of({"resourceType": "Patient", "id": "p"}), "p")
     kept.writer.write(lambda connection: feed.append(connection, [made], NOW))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from ingest.judge import judge
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import ATTRIBUTION, FEED, READING
 from ingest.model import ClockFacts, DeviceStatus, Facts, Judged
@@ -24,13 +24,13 @@ ALL = [Span("bp-0001", 0, 2**62)]
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[LedgerFile]:
+def file(tmp_path: Path) -> Iterator[OpenLedger]:
     """An open ledger file."""
     with open_ledger(tmp_path / "ledger.sqlite") as opened:
         yield opened
 
 
-def commit(file: LedgerFile, *items: Judged) -> None:
+def commit(file: OpenLedger, *items: Judged) -> None:
     """Commit one batch, and give what may be given to a patient: what gateway and publisher do."""
     RelationalLedger(file).commit(items, NOW).result(10)
     with file.readers.connect() as connection:
@@ -42,7 +42,7 @@ def commit(file: LedgerFile, *items: Judged) -> None:
             give(file, row.position, row.used_at)
 
 
-def give(file: LedgerFile, position: int, used_at: int) -> None:
+def give(file: OpenLedger, position: int, used_at: int) -> None:
     """Attribute a reading at a time, and put a version of it into the feed."""
     given = {"position": position, "n": 1, "patient": "p1", "used_at": used_at, "mark": "device", "at": NOW}
 
@@ -56,7 +56,7 @@ def give(file: LedgerFile, position: int, used_at: int) -> None:
     file.writer.write(job)
 
 
-def project(file: LedgerFile, series: MemorySeries) -> MemorySeries:
+def project(file: OpenLedger, series: MemorySeries) -> MemorySeries:
     """Project until nothing is left."""
     while Projector(file, series).step():
         pass
@@ -77,7 +77,7 @@ class Cut(MemorySeries):
         raise LedgerUnavailable("Cut.", "Off.", "Here.")
 
 
-def test_each_reading_is_projected(file: LedgerFile) -> None:
+def test_each_reading_is_projected(file: OpenLedger) -> None:
     """Readings become points under their own time and position; what is no reading does not."""
     commit(file, reading(0, 120), reading(0, 120), reading(1, 999), reading(2, 130))
     series = project(file, MemorySeries())
@@ -87,13 +87,13 @@ def test_each_reading_is_projected(file: LedgerFile) -> None:
     assert shown(project(file, series))[-1] == (5, "140")
 
 
-def test_rounds_join_without_a_seam(file: LedgerFile) -> None:
+def test_rounds_join_without_a_seam(file: OpenLedger) -> None:
     """More readings than a round takes are all there."""
     commit(file, *(reading(seq) for seq in range(243)))
     assert len(shown(project(file, MemorySeries()))) == 243
 
 
-def test_a_crash_between_points_and_cursor_doubles_nothing(file: LedgerFile) -> None:
+def test_a_crash_between_points_and_cursor_doubles_nothing(file: OpenLedger) -> None:
     """The same points are written again, and are the same."""
     commit(file, *(reading(seq) for seq in range(7)))
     series = Cut()
@@ -105,7 +105,7 @@ def test_a_crash_between_points_and_cursor_doubles_nothing(file: LedgerFile) -> 
     assert shown(project(file, whole)) == shown(series)
 
 
-def test_rebuilt_it_is_the_same(file: LedgerFile) -> None:
+def test_rebuilt_it_is_the_same(file: OpenLedger) -> None:
     """Emptied and fed again, with strange points in it before, a series holds what it held."""
     commit(file, *(reading(seq, 100 + seq) for seq in range(9)))
     series = project(file, MemorySeries())
@@ -123,7 +123,7 @@ def unverified(seq: int) -> Judged:
     return judge(raw(json.dumps(body(seq)).encode()), facts)
 
 
-def test_what_is_nobody_s_shows_in_no_trend(file: LedgerFile) -> None:
+def test_what_is_nobody_s_shows_in_no_trend(file: OpenLedger) -> None:
     """What waits for a person is left out, and is there under its settled time once it was given to somebody."""
     commit(file, reading(0, flags=["test"]), reading(1, flags=["calibrating"]), unverified(2), reading(3))
     series = project(file, MemorySeries())
@@ -134,7 +134,7 @@ def test_what_is_nobody_s_shows_in_no_trend(file: LedgerFile) -> None:
     assert series.range("systolic", ALL, 10)[-1].at == NOW + 5
 
 
-def test_what_was_taken_back_is_not_given_again(file: LedgerFile) -> None:
+def test_what_was_taken_back_is_not_given_again(file: OpenLedger) -> None:
     """A reading whose attribution was retracted before it was projected makes no point."""
     commit(file, reading(0))
     back = ATTRIBUTION.update().values(retracted_at=NOW)

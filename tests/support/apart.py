@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ingest.content.found import Found, Picture, Wave
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import RECORDING
 from ingest.model import Key, Piece
@@ -39,27 +39,27 @@ class Apart:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def photograph(file: LedgerFile, seq: int = 0, content: bytes = b"p" * 300_000, **image: Any) -> Apart:  # noqa: ANN401
+def photograph(file: OpenLedger, seq: int = 0, content: bytes = b"p" * 300_000, **image: Any) -> Apart:  # noqa: ANN401
     """A fundus photograph is announced; its parts have not come."""
     blob = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "content_type": "image/jpeg"}
     said = {"eye": "left", "field": "macula", **image}
     return _keep(file, {"kind": "retinography", "image": {"blob": blob, **said}}, seq, content)
 
 
-def tracing(file: LedgerFile, seq: int = 0, content: bytes = b"d" * 1000) -> Apart:
+def tracing(file: OpenLedger, seq: int = 0, content: bytes = b"d" * 1000) -> Apart:
     """An ECG file is announced; its parts have not come."""
     blob = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "content_type": "application/dicom"}
     return _keep(file, {"kind": "ecg", "recording": {"blob": blob}}, seq, content)
 
 
-def inline(file: LedgerFile, seq: int = 0) -> Apart:
+def inline(file: OpenLedger, seq: int = 0) -> Apart:
     """An ECG with its samples in the message: ``LEADS``."""
     leads = {name: base64.b64encode(samples.tobytes()).decode() for name, samples in LEADS.items()}
     header = {"sampling_hz": 500, "unit": "uV", "step": 1.25, "baseline": 0, "encoding": "int16le"}
     return _keep(file, {"kind": "ecg", "recording": {**header, "leads": leads}}, seq, b"")
 
 
-def send(file: LedgerFile, apart: Apart, count: int | None = None) -> None:
+def send(file: OpenLedger, apart: Apart, count: int | None = None) -> None:
     """The parts of its content come: the first ``count``, else all."""
     starts = range(0, len(apart.content), PART)
     for start in list(starts)[:count]:
@@ -68,22 +68,22 @@ def send(file: LedgerFile, apart: Apart, count: int | None = None) -> None:
         RelationalLedger(file).commit([piece], NOW).result()
 
 
-def refuse(file: LedgerFile, apart: Apart, reason: str, pointer: str | None = None, at: int = NOW + 5) -> None:
+def refuse(file: OpenLedger, apart: Apart, reason: str, pointer: str | None = None, at: int = NOW + 5) -> None:
     """Its content was looked at, cannot be used, and that is told."""
     _decide(file, apart, "refused", at, reason, pointer)
 
 
-def accept(file: LedgerFile, apart: Apart, found: Found = Found(), at: int = NOW + 5) -> None:  # noqa: B008 - frozen
+def accept(file: OpenLedger, apart: Apart, found: Found = Found(), at: int = NOW + 5) -> None:  # noqa: B008 - frozen
     """Its content was looked at, can be used, and that is told."""
     _decide(file, apart, "ready", at, found=found.text())
 
 
-def accept_photograph(file: LedgerFile, apart: Apart, thumbnail: bytes = b"\xff\xd8small", **more: Any) -> None:  # noqa: ANN401
+def accept_photograph(file: OpenLedger, apart: Apart, thumbnail: bytes = b"\xff\xd8small", **more: Any) -> None:  # noqa: ANN401
     """A photograph of 64 x 48 pixels whose thumbnail lies beside it."""
     accept(file, apart, Found(picture=Picture(64, 48, 8, _place(file, thumbnail)), **more))
 
 
-def accept_tracing(file: LedgerFile, apart: Apart) -> str:
+def accept_tracing(file: OpenLedger, apart: Apart) -> str:
     """An ECG file with ``LEADS`` in its waveform file; returns that file's hash."""
     data = b"".join(samples.tobytes() for samples in LEADS.values())
     name = _place(file, data)
@@ -98,7 +98,7 @@ def accept_tracing(file: LedgerFile, apart: Apart) -> str:
     return name
 
 
-def _keep(file: LedgerFile, body: dict[str, Any], seq: int, content: bytes) -> Apart:
+def _keep(file: OpenLedger, body: dict[str, Any], seq: int, content: bytes) -> Apart:
     envelope = {"v": 1, "stream": STREAM, "seq": seq, "taken_at": "2026-11-18T08:30:00+04:00", **body}
     RelationalLedger(file).commit([judged(json.dumps(envelope).encode(), DEVICE)], NOW).result()
     with file.readers.connect() as connection:
@@ -107,7 +107,7 @@ def _keep(file: LedgerFile, body: dict[str, Any], seq: int, content: bytes) -> A
 
 
 def _decide(
-    file: LedgerFile,
+    file: OpenLedger,
     apart: Apart,
     state: str,
     at: int,
@@ -127,7 +127,7 @@ def _decide(
     file.writer.write(job)
 
 
-def _place(file: LedgerFile, data: bytes) -> str:
+def _place(file: OpenLedger, data: bytes) -> str:
     with file.blobs.scratch() as folder:
         made = folder / "made"
         made.write_bytes(data)

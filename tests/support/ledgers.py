@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from ingest.content.found import Found, Picture
 from ingest.inspection.inspector import Inspector
 from ingest.judge import judge
-from ingest.ledger.files import LedgerFile, open_ledger
+from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.memory import MemoryLedger
 from ingest.ledger.port import Ledger
 from ingest.ledger.relational import RelationalLedger
@@ -93,13 +93,13 @@ def reading(seq: int = 0, systolic: object = 128, device: str = "bp-0001", **mor
     return judged(json.dumps(body(seq, systolic, **more)).encode(), device)
 
 
-def register(file: LedgerFile, device: str) -> None:
+def register(file: OpenLedger, device: str) -> None:
     """Put a device into the registry's table."""
     row = {"device": device, "simulated": 1, "secret_hash": "-", "added_at": NOW}
     file.writer.write(lambda connection: connection.execute(DEVICE.insert().values(**row)))
 
 
-def serve(file: LedgerFile, hub: str, device: str) -> None:
+def serve(file: OpenLedger, hub: str, device: str) -> None:
     """Let a hub speak for a device from the beginning of time on."""
     row = {"serves": f"{hub}-{device}", "hub": hub, "device": device, "start": 0, "made_at": NOW}
     file.writer.write(lambda connection: connection.execute(SERVES.insert().values(**row)))
@@ -122,7 +122,7 @@ class Looks:
         return answer
 
 
-def confirm(file: LedgerFile, key: Key) -> None:
+def confirm(file: OpenLedger, key: Key) -> None:
     """Note that the record has a reading, as the delivery does."""
     where = (KEY.c.device == key.device) & (KEY.c.stream == bytes.fromhex(key.stream)) & (KEY.c.seq == key.seq)
 

@@ -10,7 +10,7 @@ import httpx
 from app.http import application
 from app.office import office
 from app.settings import Settings
-from ingest.ledger.files import LedgerFile
+from ingest.ledger.files import OpenLedger
 from registry import clients
 from tests.support.ledgers import NOW
 
@@ -18,7 +18,7 @@ from tests.support.ledgers import NOW
 class Web:
     """A client of one application; ``token`` is sent with every request when there is one."""
 
-    def __init__(self, settings: Settings, file: LedgerFile, *, operator: bool = False) -> None:
+    def __init__(self, settings: Settings, file: OpenLedger, *, operator: bool = False) -> None:
         self.file = file
         self.app = application(office(settings, file), settings, operator=operator)
         self.token: str | None = None
