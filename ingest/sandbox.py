@@ -28,7 +28,7 @@ __all__ = ["COMMAND", "Sandbox", "SandboxUnavailable"]
 MEMORY = 300_000_000
 """Bytes of resident memory that the child stays under."""
 DEADLINE = 60.0
-"""Seconds for a small file; one more for every ``_BYTES_A_SECOND`` of a large one."""
+"""Seconds of work for a small file; one more for every ``_BYTES_A_SECOND`` of a large one."""
 JOBS = 500
 """Jobs of one child before a fresh one takes over, so that no file's traces last."""
 _BYTES_A_SECOND = 4_000_000
@@ -117,7 +117,11 @@ class Sandbox:
     def _answered(self, line: str, seconds: float, kind: str, out: Path) -> Found:
         child = self._ready()
         child.jobs += 1
-        said = child.ask(line, seconds)
+        try:
+            said = child.ask(line, seconds)
+        except SandboxUnavailable:
+            self._drop()  # it may answer yet, when the next file is asked about
+            raise
         if "found" in said:
             return _believable(said["found"], out)
         if "hindered" in said:

@@ -212,6 +212,37 @@ def test_a_file_that_takes_for_ever_is_refused(body: str, boxes: Boxes, file: Pa
     assert box.pid is None
 
 
+def test_a_machine_too_busy_to_look_does_not_name_the_file(boxes: Boxes, file: Path, out: Path) -> None:
+    """A child that is kept from the processor for ten times its deadline: the file waits, and is looked at later."""
+    wait = "; time.sleep(0.01)\n    while text == 'left': pass"
+    box = boxes(f"(out / 'begun').write_text('x'){wait}", deadline=0.3)
+    said: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            box.look(file, "image/png", "retinography", out)
+        except (Rejected, SandboxUnavailable) as fault:
+            said.append(fault)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    until((out / "begun").exists)
+    assert box.pid is not None
+    os.kill(box.pid, signal.SIGSTOP)
+    looking.join(10)
+    assert [type(fault) for fault in said] == [SandboxUnavailable]
+    file.write_text("right")
+    assert box.look(file, "image/png", "retinography", out).eye == "right"
+
+
+def test_the_child_gives_way_to_everything(boxes: Boxes, file: Path, out: Path) -> None:
+    """It has the lowest priority there is, so that nobody's receipt waits for a file."""
+    box = boxes("")
+    box.look(file, "image/png", "retinography", out)
+    assert box.pid is not None
+    assert os.getpriority(os.PRIO_PROCESS, box.pid) == 19
+
+
 def test_memory_is_bounded_by_the_kernel(boxes: Boxes, file: Path, out: Path) -> None:
     """However it is asked for: 150 MB are had, 400 MB are not, and the peak stays under 300 MB."""
     box = boxes("block = bytearray(int(text) * 1_000_000); text = 'had'")
