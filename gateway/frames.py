@@ -16,31 +16,39 @@ class NotMqtt(ValueError):  # noqa: N818 - it names what was found
 
 
 class Frames:
-    """Keeps what is not a whole packet yet."""
+    """Keeps what is not a whole packet yet, in the pieces in which it came: a large packet is put together once."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._missing = 0  # bytes without which no further packet can be whole
 
     def clear(self) -> None:
         """Forget the beginning of a packet whose connection is gone."""
-        self._rest = b""
+        self._pieces, self._missing = [], 0
 
-    def cut(self, more: bytes) -> Iterator[tuple[int, bytes]]:
-        """Each whole packet: its first byte, and what follows the remaining length. Raises NotMqtt.
+    def cut(self, more: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+        """Each whole packet: its first byte, then bytes in which what follows the remaining length is [from, to).
 
-        Consume it to the end: what is left over is kept then.
+        Raises NotMqtt. Consume it to the end: what is left over is kept then.
         """
-        data = self._rest + more if self._rest else more
-        at, size = 0, len(data)
+        if len(more) < self._missing:
+            self._pieces.append(more)
+            self._missing -= len(more)
+            return
+        data = b"".join((*self._pieces, more)) if self._pieces else more
+        at, size, self._missing = 0, len(data), 0
         while size - at > 1:
             length, body = data[at + 1], at + 2
             if length > 127:  # noqa: PLR2004 - the continuation bit, section 2.2.3
                 length, body = _long(data, at + 1)
-            if not body or size < body + length:
+            if not body:
                 break
-            yield data[at], data[body : body + length]
+            if size < body + length:
+                self._missing = body + length - size
+                break
+            yield data[at], data, body, body + length
             at = body + length
-        self._rest = data[at:]
+        self._pieces = [data[at:]] if at < size else []
 
 
 def _long(data: bytes, start: int) -> tuple[int, int]:

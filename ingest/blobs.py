@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from ingest import durable
+
 _CHUNK = 1 << 20
 _TOGETHER = 4  # files written and flushed at a time
 _NO_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -126,19 +128,12 @@ class Blobs:
 
     def _write(self, file: Path, ranges: Sequence[Range]) -> int:
         is_new = not file.exists()
-        if is_new:
+        if is_new and not file.parent.is_dir():
             file.parent.mkdir(exist_ok=True, mode=0o700)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            for each in ranges:
-                _write(handle, each.data, each.start)
-            os.fdatasync(handle)
-            number = os.fstat(handle).st_ino
-        finally:
-            os.close(handle)
+            _sync(self._parts)
+        number = durable.write(file, [(each.start, each.data) for each in ranges])
         if is_new:
-            for folder in (file.parent, self._parts):
-                _sync(folder)
+            _sync(file.parent)
         return number
 
     def number(self, device: str, sha256: str) -> int | None:
@@ -268,13 +263,6 @@ def _name(sha256: str) -> str:
     if not _sha256(sha256):
         raise ValueError("not a SHA-256")
     return sha256
-
-
-def _write(handle: int, data: bytes, at: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(handle, view, at)
-        view, at = view[written:], at + written
 
 
 def _sync(folder: Path) -> None:
