@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,7 @@ class Blobs:
         for each in (self._whole, self._parts, self._taken, self._scratch):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = folder / ".lock"
+        self._writers = ThreadPoolExecutor(_TOGETHER, "parts")  # makes its threads when there is work for them
 
     # ------------------------------------------------------------ whole ones
 
@@ -114,8 +115,10 @@ class Blobs:
         with self._locked():
             if len(by_file) == 1:
                 return {key: self._keep(key, found) for key, found in by_file.items()}
-            with ThreadPoolExecutor(_TOGETHER) as pool:  # a disk takes several flushes in the time of one
-                return dict(zip(by_file, pool.map(self._keep, by_file.keys(), by_file.values()), strict=True))
+            # A disk takes several flushes in the time of one. No file is left under way when one has failed.
+            under_way = [self._writers.submit(self._keep, key, found) for key, found in by_file.items()]
+            wait(under_way)
+            return dict(zip(by_file, (each.result() for each in under_way), strict=True))
 
     def _keep(self, key: tuple[str, str], ranges: Sequence[Range]) -> int | None:
         file = self._file(self._parts, *key)
