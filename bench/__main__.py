@@ -22,7 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.contents import w3, w4
-from bench.workloads import Row, w1, w2
+from bench.latency import w2
+from bench.rows import Row
+from bench.throughput import w1
 
 WORKLOADS = {"W1": w1, "W2": w2, "W3": w3, "W4": w4}
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "performance.md"
@@ -85,7 +87,8 @@ the same cores. Absolute figures move with the machine: the ratio is against the
 W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as fast as they are accepted, at most 128
 each on the way, into gateway and SQLite ledger (full judging, `synchronous=FULL`); a reading is accepted when its
 receipt comes. The peer, `bench/peer_subscriber.py`, counts and acknowledges and does nothing else; its readings are
-accepted when the broker's PUBACK comes, which is as fast as the broker goes.
+accepted when the broker's PUBACK comes, which is as fast as the broker goes. The other peer is Telegraf with its
+default settings, from the same broker into InfluxDB 2, counted until what the broker accepted can be read there.
 
 W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under load: deliveries to a record drain a
 backlog, five clients pull pages of 100 five times a second, each read audited before it is answered. Broken pictures:
@@ -93,7 +96,8 @@ two more devices send the real photograph ten times a second, cut short or with 
 
 W3: four carts send inline ECGs of 12 leads, 10 s, 500 Hz, each with at most 8 on the way; until the last tracing is in
 the feed. W4: eight cameras send blobs in parts of 256 KiB, each with at most 8 on the way; until every byte is on
-stable storage. The peer copies a file of that size again and again, with fsync.
+stable storage. The peer copies a file of that size again and again, with fsync, and keeps the copies as blobs are kept
+(copies that are removed at once are written into the same pages: two to three times as fast, and nothing is stored).
 """
 
 

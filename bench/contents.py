@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from bench.rows import Row, Say
 from bench.site import Site, cpu_seconds, site
-from bench.workloads import Row, Say
 from ingest.ledger.files import open_ledger
 
 CARTS, CAMERAS = 4, 8
