@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-unit test-services test-faults test-validator \
-	validate bench lint format types contracts lock wheel clean
+	services validate bench up down lint format types contracts lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -38,8 +38,14 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.lock
 
 # ---------------------------------------------------------------- the program
 
-demo: setup ## a morning on Reunion island; ONCE=1 plays it, checks it and ends
-	$(BIN)/constantes demo $(if $(ONCE),--once)
+demo: setup ## a morning on Reunion island; ONCE=1 plays it, checks it and ends; SHAPE=production: on the named stack
+	$(if $(filter production,$(SHAPE)),$(BIN)/python -m deploy.native,$(BIN)/constantes demo) $(if $(ONCE),--once)
+
+up: ## the production shape in containers (after deploy/make-secrets)
+	docker compose up --detach --build --wait
+
+down: ## stop it; its volumes stay
+	docker compose down
 
 bench: setup ## the workloads, as one table with ratios
 	$(BIN)/python -m bench --write
@@ -52,8 +58,12 @@ test: lint types contracts ## linters, types, import contracts and every test th
 test-unit: setup-dev ## the tests that need nothing but Python
 	$(PYTEST) -m "not services and not faults and not browser and not validator"
 
-test-services: setup-dev ## the tests against real servers
+test-services: setup-dev services ## the tests against real servers; REQUIRE_TIERS=1 fails when one is left out
 	$(PYTEST) -m services
+
+services: ## build the servers that no package has: InfluxDB (once, 5 to 8 minutes) and HAPI
+	@tools/influxd/build || echo "Without it: the tests that need InfluxDB are left out." >&2
+	@tools/fhir-server/build || echo "Without it: the tests that need HAPI are left out." >&2
 
 test-faults: setup-dev ## kills, full disks, cut lines
 	$(PYTEST) -m faults
@@ -95,6 +105,6 @@ wheel: setup ## dist/constantes-VERSION-py3-none-any.whl
 	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
 
 clean: ## remove what was built; keeps data/
-	rm -rf $(VENV) $(VENV)-lock build dist tools/fhir-validator/target .mypy_cache .pytest_cache .ruff_cache \
-		.import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lock build dist tools/fhir-validator/target tools/fhir-server/target .mypy_cache \
+		.pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 
 from scripts.validate import Validator, missing_tools
 
+pytest_plugins = ["tests.support.servers"]
+
 # Examples count, not seconds: a machine that runs brokers and browsers beside a property is slow at times.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")

@@ -21,8 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.broker.nats_config import Limits
-from scripts.probes.brokers import MosquittoMissingError, Site, embedded, free_port, mosquitto, until
+from scripts.probes.brokers import Site, embedded, free_port, mosquitto, until
 from scripts.probes.expectations import EXPECTATIONS, Finding, full_store
+from scripts.services.process import ServiceFailed, ServiceMissing
 
 Opened: TypeAlias = Callable[[Path], AbstractContextManager[Site]]
 
@@ -58,9 +59,9 @@ def _asked(opened: Opened, ask: Callable[[Site], Finding]) -> Finding | None:
         try:
             with opened(Path(folder) / "broker") as site:
                 return ask(site)
-        except MosquittoMissingError:
+        except ServiceMissing:
             return _NOT_ASKED
-        except (TimeoutError, OSError, RuntimeError) as failed:
+        except (ServiceFailed, TimeoutError, OSError, RuntimeError) as failed:
             return Finding(met=False, figure=str(failed))
 
 

@@ -5,15 +5,12 @@ the gates use it. Refuses to know: what is expected of a broker.
 """
 
 import contextlib
-import getpass
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,16 +23,12 @@ from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.embedded_gate import EmbeddedGate
 from gateway.broker.gate import DeviceGate
 from gateway.broker.knock import ACCEPTED, knock
-from gateway.broker.mosquitto import MosquittoGate
 from gateway.broker.nats_config import LOOPBACK, Limits
+from scripts.services.mosquitto import Server as Mosquitto
+from scripts.services.mosquitto import running
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "mosquitto" / "constantes.conf"
 PATIENCE_S = 10.0
 UP, DOWN = "constantes/v1/up", "constantes/v1/down"
-
-
-class MosquittoMissingError(Exception):
-    """This machine has no program `mosquitto`."""
 
 
 def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
@@ -185,51 +178,16 @@ def embedded(folder: Path, limits: Limits | None = None) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def mosquitto(folder: Path) -> Iterator[Site]:
-    """Run Mosquitto with the shipped configuration, other paths and a free port."""
-    port = free_port()
-    MosquittoGate(folder, []).admit([])
-    own = gateway_credentials(folder)
-    configuration = folder / "mosquitto.conf"
-    configuration.write_text(_placed(SHIPPED.read_text("utf-8"), folder, port), "utf-8")
-    running = [_mosquitto(configuration)]
+def mosquitto(folder: Path, run: Callable[[Path], AbstractContextManager[Mosquitto]] = running) -> Iterator[Site]:
+    """Run Mosquitto with the shipped configuration, other paths and a free port; raises `ServiceMissing`."""
+    with run(folder) as server:
 
-    def wait() -> None:
-        until(lambda: knock((LOOPBACK, port), own.username, own.secret) == ACCEPTED, "Mosquitto answers")
+        def crash() -> None:
+            server.kill()
+            server.start()
 
-    def crash() -> None:
-        running[0].kill()
-        running[0].wait()
-        running[0] = _mosquitto(configuration)
-        wait()
-
-    command = [sys.executable, "-c", f"import os; os.kill(int(open({str(folder / 'constantes.pid')!r}).read()), 1)"]
-    site = Site((LOOPBACK, port), MosquittoGate(folder, command, (LOOPBACK, port)), own, crash)
-    try:
-        wait()
-        yield site
-    finally:
-        site.close()
-        running[0].terminate()
-        running[0].wait()
-
-
-def _mosquitto(configuration: Path) -> subprocess.Popen[bytes]:
-    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise MosquittoMissingError("Mosquitto is not installed (Debian: mosquitto)")
-    return subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
-
-
-def _placed(text: str, folder: Path, port: int) -> str:
-    for shipped, here in (
-        ("user constantes", f"user {getpass.getuser()}"),
-        ("/var/lib/constantes/broker", str(folder)),
-        ("/var/lib/mosquitto", str(folder)),
-        ("/run/mosquitto", str(folder)),
-        ("listener 1883", f"listener {port}"),
-    ):
-        if shipped not in text:
-            raise ValueError(f"the shipped configuration has no longer: {shipped}")
-        text = text.replace(shipped, here)
-    return text
+        site = Site(server.address, server.gate, server.credentials, crash)
+        try:
+            yield site
+        finally:
+            site.close()

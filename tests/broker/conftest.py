@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.broker.embedded import EmbeddedBroker
-from scripts.probes.brokers import MosquittoMissingError, Site, embedded, free_port, mosquitto
+from scripts.probes.brokers import Site, embedded, free_port
+from tests.support.servers import mosquitto_site
 
 
 @pytest.fixture
@@ -21,13 +22,10 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 @pytest.fixture(
     params=[
         pytest.param(embedded, id="embedded"),
-        pytest.param(mosquitto, id="mosquitto", marks=pytest.mark.services),
+        pytest.param(mosquitto_site, id="mosquitto", marks=pytest.mark.services),
     ]
 )
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """Give each broker in turn, running and with nobody let in but the gateway."""
-    try:
-        with request.param(tmp_path / "broker") as running:
-            yield running
-    except MosquittoMissingError as missing:
-        pytest.skip(str(missing))
+    with request.param(tmp_path / "broker") as running:
+        yield running

@@ -10,7 +10,8 @@ import pytest
 from app import broker
 from app.gateway_process import Doorman
 from app.office import office
-from app.settings import MqttSettings, Settings
+from app.setting_parts import MqttSettings
+from app.settings import Settings
 from gateway.broker.faults import ReloadNotSeen
 from gateway.broker.mosquitto import PASSWORDS
 from ingest.ledger.files import OpenLedger, open_ledger

@@ -7,17 +7,16 @@ import pytest
 
 from gateway.broker.faults import ListNotWritten, ReloadNotSeen
 from gateway.broker.mosquitto import PASSWORDS, MosquittoGate
-from scripts.probes.brokers import SHIPPED, Account, MosquittoMissingError, Site, free_port, mosquitto, until
+from scripts.probes.brokers import Account, Site, free_port, until
+from scripts.services.mosquitto import SHIPPED
+from tests.support.servers import mosquitto_site
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Site]:
     """Give a Mosquitto with the shipped configuration."""
-    try:
-        with mosquitto(tmp_path / "broker") as site:
-            yield site
-    except MosquittoMissingError as missing:
-        pytest.skip(str(missing))
+    with mosquitto_site(tmp_path / "broker") as site:
+        yield site
 
 
 @pytest.mark.services

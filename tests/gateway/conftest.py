@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.broker import nats_config
-from scripts.probes.brokers import MosquittoMissingError, embedded, mosquitto
+from scripts.probes.brokers import embedded
 from tests.support.brokers import BrokerLine, Line, MemoryLine
 from tests.support.ledgers import IMPLEMENTATIONS, Bench, bench
+from tests.support.servers import mosquitto_site
 
 EMBEDDED = pytest.param("embedded", id="embedded")
 MOSQUITTO = pytest.param("mosquitto", id="mosquitto", marks=pytest.mark.services)
@@ -24,13 +25,10 @@ def line(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         return
     # The embedded broker sends again when this time runs out, not at a reconnect: shorter, or each test waits for it.
     monkeypatch.setattr(nats_config, "ACK_WAIT_S", 2)
-    try:
-        with (embedded if request.param == "embedded" else mosquitto)(tmp_path / "broker") as site:
-            made = BrokerLine(site)
-            yield made
-            made.close()
-    except MosquittoMissingError as missing:
-        pytest.skip(str(missing))
+    with (embedded if request.param == "embedded" else mosquitto_site)(tmp_path / "broker") as site:
+        made = BrokerLine(site)
+        yield made
+        made.close()
 
 
 @pytest.fixture(name="bench", params=IMPLEMENTATIONS)

@@ -23,9 +23,10 @@ from ingest.clock import utc_text
 from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.relational import RelationalLedger
 from registry import devices
-from scripts.probes.brokers import Account, MosquittoMissingError, Site, embedded, mosquitto, until
+from scripts.probes.brokers import Account, Site, embedded, until
 from tests.support.brokers import account_at
 from tests.support.ledgers import body, register
+from tests.support.servers import mosquitto_site
 
 SEED, MESSAGES = 20261121, 2000
 ACTIVE, REVOKED, UNKNOWN = ("bp-0001", "bp-0002", "bp-0003"), "bp-revoked", "bp-unknown"
@@ -267,10 +268,7 @@ def test_one_seeded_stream_leaves_equal_ledgers_through_mosquitto_and_the_embedd
     """Key, payload hash, verdict, reason and measurements do not depend on the broker."""
     sent = list(Stream(SEED).messages(MESSAGES))
     assert sent == list(Stream(SEED).messages(MESSAGES))
-    try:
-        one = through(mosquitto(tmp_path / "mosquitto"), tmp_path / "one", sent)
-    except MosquittoMissingError as missing:
-        pytest.skip(str(missing))
+    one = through(mosquitto_site(tmp_path / "mosquitto"), tmp_path / "one", sent)
     other = through(embedded(tmp_path / "embedded"), tmp_path / "other", sent)
     assert one["journal"] == other["journal"]
     assert one["missing"] == other["missing"]
