@@ -35,7 +35,10 @@ _PIECE = """
 INSERT INTO piece VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (device, sha, start) DO UPDATE SET "end" = excluded."end", at = excluded.at
 """
-_UNDER_WAY = 'SELECT sha, sum(max("end" - start, ?)) FROM piece WHERE device = ? GROUP BY sha'
+_UNDER_WAY = """
+SELECT sha, CAST(sum(CASE WHEN "end" - start > ? THEN "end" - start ELSE ? END) AS BIGINT) FROM piece
+WHERE device = ? GROUP BY sha
+"""
 _WAITING = "SELECT position, size FROM content WHERE device = ? AND sha = ? AND state = 'waiting'"
 _COMPLETE = "UPDATE content SET state = 'complete', changed_at = ? WHERE position = ?"
 _OF = "SELECT device, sha, size, state FROM content WHERE position = ?"
@@ -83,7 +86,7 @@ class Room:
     @classmethod
     def of(cls, connection: Connection, device: str) -> Self:
         """The room of a device now."""
-        rows = connection.exec_driver_sql(_UNDER_WAY, (_PART_COUNTS, device)).all()
+        rows = connection.exec_driver_sql(_UNDER_WAY, (_PART_COUNTS, _PART_COUNTS, device)).all()
         return cls(DEVICE_MOST - sum(used for _, used in rows), {sha.hex() for sha, _ in rows})
 
     def takes(self, sha256: str, size: int) -> bool:

@@ -1,6 +1,6 @@
-"""A ledger file, opened: migrated to this version's schema, with its writer and its readers.
+"""A ledger, opened: migrated to this version's schema, with its writer and its readers.
 
-Comes in: a path. Goes out: ``OpenLedger``. Refuses to know: what the tables hold.
+Comes in: a path, or a database's address. Goes out: ``OpenLedger``. Refuses to know: what the tables hold.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from ingest.blobs import Blobs
+from ingest.ledger.engine import Store, named_faults
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.schema import META
-from ingest.ledger.sqlite import WriteLock, check_file, named_faults, reading_engine, writing_engine
+from ingest.ledger.sqlite import SqliteStore, WriteLock, check_file, reading_engine, writing_engine
 from ingest.ledger.writer import Writer
 
 HEAD = "0001"
@@ -30,11 +31,19 @@ class OpenLedger:
     """An open ledger. ``name`` is the 8 hex digits that receipts carry; close it when done."""
 
     path: Path
+    """The file; of a database, the folder in which its blobs' folder lies."""
     name: str
     writer: Writer
     readers: Engine
     blobs: Blobs
-    """Large contents, in a folder beside the file."""
+    """Large contents, in a folder of their own."""
+    store: Store | None = None
+    """What keeps the writers of a database apart; a file's keeps to itself."""
+
+    @property
+    def warning(self) -> str | None:
+        """What somebody should know of the engine, though it works."""
+        return None if self.store is None else self.store.warning
 
     def __enter__(self) -> Self:
         return self
@@ -48,12 +57,35 @@ class OpenLedger:
         self.writer.close()
 
 
-def open_ledger(path: Path) -> OpenLedger:
-    """Open, and first make or migrate, the ledger at ``path``.
+def open_ledger(
+    where: Path | str,
+    *,
+    blobs: Path | None = None,
+    password: str | None = None,
+    standby: Literal["auto", "required"] = "auto",
+) -> OpenLedger:
+    """Open, and first make or migrate, the ledger at ``where``: a file's path, or a URL.
 
-    Raises LedgerRefused for a file that is none or is newer than this program, LedgerUnavailable for one that cannot be
-    written now.
+    ``sqlite:///path``, or ``postgresql+psycopg://user@host:port/database`` with commas between several hosts.
+
+    ``blobs``: the folder of large contents; beside the file when it is left out, which a database does not allow.
+    ``standby="required"``: nothing is written to a PostgreSQL server that does not wait for a standby.
+    Raises LedgerRefused for what is no ledger or is newer than this program, LedgerUnavailable for one that cannot be
+    written now. Any number of processes may open one at once.
     """
+    if isinstance(where, str) and where.startswith("postgresql"):
+        if blobs is None:
+            raise LedgerRefused(
+                "A ledger in a database keeps large contents in a folder, and none was named.",
+                "Nothing was changed.",
+                "Name the folder.",
+            )
+        return _open_database(where, blobs, password, standby)
+    path = Path(str(where).removeprefix("sqlite:///"))
+    return _open_file(path, blobs or path.with_name("blobs"))
+
+
+def _open_file(path: Path, blobs: Path) -> OpenLedger:
     check_file(path)
     lock, engine = _alone(path), writing_engine(path)
     try:
@@ -63,7 +95,23 @@ def open_ledger(path: Path) -> OpenLedger:
     finally:
         engine.dispose()
         lock.close()
-    return OpenLedger(path, name, Writer(path), reading_engine(path), Blobs(path.with_name("blobs")))
+    return OpenLedger(path, name, Writer(SqliteStore(path)), reading_engine(path), Blobs(blobs))
+
+
+def _open_database(url: str, blobs: Path, password: str | None, standby: str) -> OpenLedger:
+    from ingest.ledger import postgres, reaching  # loads its driver
+
+    address = reaching.Address(url, password, standby_required=standby == "required")
+    store = postgres.PostgresStore(address)
+    try:
+        with named_faults(), store.engine.connect() as connection, connection.begin():
+            store.enter_migration(connection)
+            _migrate(connection)
+            name = _name(connection)
+    except BaseException:
+        store.close()
+        raise
+    return OpenLedger(blobs.parent, name, Writer(store), reaching.reading_engine(address), Blobs(blobs), store)
 
 
 def _alone(path: Path) -> WriteLock:
@@ -95,7 +143,7 @@ def _migrate(connection: Connection) -> None:
         return
     if found is None and inspect(connection).get_table_names():
         raise LedgerRefused(
-            "The file holds tables of another program.", "Nothing was changed.", "Name another file or folder."
+            "It holds tables of another program.", "Nothing was changed.", "Name another file or database."
         )
     # Alembic is loaded only when there is something for it to do: it costs a fifth of a second.
     from alembic import command

@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
 from ingest.judge import against
 from ingest.ledger import contents, told
-from ingest.ledger.many import insert
+from ingest.ledger.engine import Overtaken, is_postgres
+from ingest.ledger.held import Held, OneByOne, Together
+from ingest.ledger.many import insert, insert_lists
 from ingest.ledger.port import Answer, Item, Kept, PieceKept, Told
 from ingest.ledger.rows import journal_row, reading_rows
 from ingest.ledger.streams import Streams
@@ -26,23 +29,7 @@ from ingest.model import Instant, Judged, Key, Outcome, Piece, Reading
 from ingest.reasons import Reason
 
 _TABLES = ("journal", "key", "quarantine", "reading", "measurement", "recording")
-
-_BY_KEY = """
-SELECT k.position, j.sha, CASE WHEN j.outcome != 'pending' THEN j.outcome WHEN t.state = 'ready' THEN 'stored'
-       WHEN t.state = 'refused' THEN 'quarantined' ELSE 'pending' END,
-       coalesce(j.reason, t.reason), coalesce(j.pointer, t.pointer),
-       (SELECT 1 FROM confirmed c WHERE c.reading = k.position)
-FROM key k JOIN journal j ON j.position = k.position
-LEFT JOIN content t ON t.position = k.position AND j.outcome = 'pending'
-WHERE k.device = ? AND k.stream = ? AND k.seq = ?
-"""
-_SET_ASIDE = """
-SELECT q.position, q.sha, 'quarantined', q.reason, j.pointer, NULL
-FROM quarantine q JOIN journal j ON j.position = q.position
-"""
-_BESIDE = _SET_ASIDE + "WHERE q.device = ? AND q.stream = ? AND q.seq = ? AND q.position != ? ORDER BY q.position"
-_BY_SHA = _SET_ASIDE + "WHERE q.sha = ? AND q.seq IS NULL AND q.device = ? ORDER BY q.position LIMIT 1"
-
+_NOT_OVER = "ON CONFLICT DO NOTHING RETURNING position"
 
 _Name: TypeAlias = "Key | tuple[str, bytes]"
 """What a repeat is known by: its key, or without one its device and hash."""
@@ -77,14 +64,20 @@ class Batch:
 
     connection: Connection
     now: Instant
-    position: int
+    positions: Iterator[int]
     streams: Streams
+    held: Held
+    position: int = field(init=False)
+    """The place of the message at hand."""
     _rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {table: [] for table in _TABLES})
     _order: deque[tuple[int, Judged, Kept]] = field(default_factory=deque)
     """What was newly kept and is not in ``_here`` and ``_kept`` yet."""
     _here: dict[_Name, list[int]] = field(default_factory=dict)
     """Positions of this batch by ``_name``."""
     _kept: dict[int, tuple[Judged, Kept]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._next()
 
     def keep(self, judged: Judged) -> Kept:
         """Decide what a judged message is beside what is already kept, and gather its rows."""
@@ -103,9 +96,12 @@ class Batch:
         return self._set_aside(found) if found.reading is None else self._store(found, found.reading)
 
     def save(self) -> None:
-        """Write everything gathered."""
+        """Write everything gathered. Raises Overtaken when a key was taken since it was looked for."""
         for table, rows in self._rows.items():
-            insert(self.connection, f"INSERT INTO {table} VALUES", rows)
+            if table == "key" and is_postgres(self.connection):
+                take(self.connection, rows)
+            else:
+                insert(self.connection, f"INSERT INTO {table} VALUES", rows)
         self.streams.save()
 
     # ------------------------------------------------------------ known already?
@@ -114,12 +110,9 @@ class Batch:
         """Rows that this message may repeat: those of its key, the one that took it first; else those of its hash."""
         key = judged.claim
         if key is not None:
-            wanted = (key.device, bytes.fromhex(key.stream), key.seq)
-            for first in self._select(_BY_KEY, wanted):
-                yield _Held(*first)
-                yield from (_Held(*row) for row in self._select(_BESIDE, (*wanted, first[0])))
+            yield from (_Held(*row) for row in self.held.by_key((key.device, bytes.fromhex(key.stream), key.seq)))
         elif judged.raw.dup:
-            yield from (_Held(*row) for row in self._select(_BY_SHA, (judged.sha, judged.raw.device)))
+            yield from (_Held(*row) for row in self.held.by_sha(judged.sha, judged.raw.device))
         if key is not None or judged.raw.dup:
             self._index()
             yield from map(self._just_kept, self._here.get(_name(judged), ()))
@@ -138,11 +131,10 @@ class Batch:
     def _payload(self, position: int) -> bytes:
         if position in self._kept:
             return self._kept[position][0].raw.payload
-        (row,) = self._select("SELECT payload FROM journal WHERE position = ?", (position,))
-        return bytes(row[0])
+        return self.held.payload(position)
 
-    def _select(self, statement: str, wanted: tuple[Any, ...]) -> Sequence[Any]:
-        return self.connection.exec_driver_sql(statement, wanted).all()
+    def _next(self) -> None:
+        self.position = next(self.positions, 0)
 
     # ------------------------------------------------------------ rows
 
@@ -172,22 +164,21 @@ class Batch:
         self._order.append((self.position, judged, kept))
         row = journal_row(self.position, judged, self.now, kept.outcome.value, kept.reason, kept.pointer)
         self._rows["journal"].append(row)
-        self.position += 1
+        self._next()
         return kept
 
     def _repeat(self, judged: Judged, known: _Held) -> Kept:
         row = journal_row(self.position, judged, self.now, Outcome.DUPLICATE.value, first=(known.position, known.sha))
         self._rows["journal"].append(row)
-        self.position += 1
+        self._next()
         pending = known.outcome == Outcome.PENDING
         return known.repeated(judged.claim, contents.left(self.connection, known.position) if pending else None)
 
 
 def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[Answer]:
     """Keep a batch in order; returns an answer for each item. The caller commits before it passes them on."""
-    (last,) = connection.exec_driver_sql("SELECT coalesce(max(position), 0) FROM journal").one()
-    streams = Streams(connection, now)
-    batch = Batch(connection, now, last + 1, streams)
+    batch = _begun(connection, items, now)
+    streams = batch.streams
     answers: list[Answer] = []
     parts: list[Piece] = []
     for item in items:
@@ -204,6 +195,25 @@ def commit(connection: Connection, items: Sequence[Item], now: Instant) -> list[
     contents.keep(connection, parts, now)
     batch.save()
     return answers
+
+
+def _begun(connection: Connection, items: Sequence[Item], now: Instant) -> Batch:
+    """The batch, with its places in the journal, and with what is asked for all of it at once where that pays."""
+    if not is_postgres(connection):
+        (last,) = connection.exec_driver_sql("SELECT coalesce(max(position), 0) FROM journal").one()
+        return Batch(connection, now, count(last + 1), Streams(connection, now), OneByOne(connection))
+    from ingest.ledger.postgres import positions  # loads its driver
+
+    held = Together(connection)
+    held.load(items)
+    places = positions(connection, sum(isinstance(item, Judged) for item in items))
+    return Batch(connection, now, iter(places), Streams(connection, now, held.streams), held)
+
+
+def take(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert keys, all or none: one that another commit took is never taken over. Raises Overtaken."""
+    if rows and insert_lists(connection, "INSERT INTO key VALUES", sorted(rows), _NOT_OVER) != len(rows):
+        raise Overtaken
 
 
 def _name(judged: Judged) -> _Name:

@@ -1,23 +1,24 @@
-"""The gateway's port over a relational ledger file.
+"""The gateway's port over a relational ledger.
 
 Comes in: items, device ids. Goes out: what ``ingest.ledger.port.Ledger`` promises. Refuses to know: MQTT, HTTP, FHIR.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from ingest.ledger import journal, pieces
 from ingest.ledger.contents import READY, REFUSED
+from ingest.ledger.engine import is_postgres, named_faults
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Missing
+from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Missing, Told
 from ingest.ledger.schema import CONFIRMED, CURSOR, GAP, HELLO, JOURNAL, READING
-from ingest.ledger.sqlite import named_faults
-from ingest.model import ClockFacts, DeviceStatus, Instant, Outcome, Piece
+from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Outcome, Piece
 from ingest.reasons import Reason
 
 _TOLD, _TOLD_LATER = "in_record", "later"
@@ -25,9 +26,14 @@ _TOLD, _TOLD_LATER = "in_record", "later"
 _CLOCKS = 'SELECT device, epoch, synced, "offset", uncertainty FROM clock WHERE device IN '
 _DEVICES = """
 SELECT d.device, d.revoked_at, h.wants_record, h.max_down_bytes,
-       (SELECT group_concat(s.hub, ' ') FROM serves s JOIN device b ON b.device = s.hub AND b.revoked_at IS NULL
+       (SELECT {join}(s.hub, ' ') FROM serves s JOIN device b ON b.device = s.hub AND b.revoked_at IS NULL
         WHERE s.device = d.device AND s.start <= ? AND (s."end" IS NULL OR s."end" > ?))
-FROM device d LEFT JOIN hello h ON h.device = d.device WHERE d.device IN """
+{more}FROM device d LEFT JOIN hello h ON h.device = d.device WHERE d.device """
+_ON_FILE = _DEVICES.format(join="group_concat", more="") + "IN "
+_CLOCKS_TOO = """
+, (SELECT json_agg(json_build_array(c.epoch, c.synced, c."offset", c.uncertainty)) FROM clock c
+   WHERE c.device = d.device) """
+_ON_SERVER = _DEVICES.format(join="string_agg", more=_CLOCKS_TOO) + "= ANY(?)"
 
 _LATER = """
 SELECT l.position, j.device, j.hub, j.stream, j.seq, j.sha, r.reading, t.state, t.reason, t.pointer
@@ -35,12 +41,13 @@ FROM later l JOIN journal j ON j.position = l.reading JOIN reading r ON r.positi
 JOIN content t ON t.position = l.reading
 WHERE l.position > ? AND t.state IN ('ready', 'refused') ORDER BY l.position LIMIT ?
 """
+_NOTE = "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position"
 _OUTCOMES = {READY: Outcome.STORED, REFUSED: Outcome.QUARANTINED}
 
 
 @dataclass(frozen=True, slots=True)
 class RelationalLedger:
-    """``ingest.ledger.port.Ledger`` on SQLite."""
+    """``ingest.ledger.port.Ledger`` on SQLite or PostgreSQL."""
 
     file: OpenLedger
 
@@ -51,35 +58,47 @@ class RelationalLedger:
 
     def known(self, devices: Collection[str], now: Instant) -> Mapping[str, Known]:
         """See the port."""
-        names, marks = tuple(devices), ", ".join("?" * len(devices))
-        facts = (now, now, *names)
-        if not names:
+        if not devices:
             return {}
         with named_faults(), self.file.readers.connect() as connection:
-            clocks: dict[str, dict[int, ClockFacts]] = {}
-            for device, epoch, synced, *measured in connection.exec_driver_sql(_CLOCKS + f"({marks})", names):
-                known = None if synced is None else bool(synced)
-                clocks.setdefault(device, {})[epoch] = ClockFacts(known, *measured)
+            ask = _known_to_server if is_postgres(connection) else _known_to_file
             return {
                 device: Known(
                     DeviceStatus.ACTIVE if revoked is None else DeviceStatus.REVOKED,
-                    clocks.get(device, {}),
+                    {
+                        epoch: ClockFacts(None if synced is None else bool(synced), *how)
+                        for epoch, synced, *how in clocks
+                    },
                     bool(wants),
                     most,
                     frozenset(hubs.split()) if hubs else frozenset(),
                 )
-                for device, revoked, wants, most, hubs in connection.exec_driver_sql(_DEVICES + f"({marks})", facts)
+                for device, revoked, wants, most, hubs, clocks in ask(connection, tuple(devices), now)
             }
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
         """See the port; bytes of blobs are on disk before their rows are handed in."""
         if not any(isinstance(item, Piece) for item in items):
-            return self.file.writer.submit(lambda connection: journal.commit(connection, items, now))
+            return self.file.writer.submit(
+                lambda connection: journal.commit(connection, items, now), self._lanes(items)
+            )
         with named_faults(), self.file.readers.connect() as connection:
             sorted_out = pieces.sort_out(connection, items)
         blobs = self.file.blobs
         pieces.write(blobs, sorted_out)
-        return self.file.writer.submit(lambda connection: pieces.commit(connection, blobs, sorted_out, now))
+        return self.file.writer.submit(
+            lambda connection: pieces.commit(connection, blobs, sorted_out, now), self._lanes(items)
+        )
+
+    def _lanes(self, items: Sequence[Item]) -> frozenset[str]:
+        """All that keeping a batch reads and writes: what belongs to its devices, and the EUI-64s that they claim.
+
+        Nothing on a file, which keeps everybody else out: a name for each message would cost it time.
+        """
+        if self.file.store is None:
+            return frozenset()
+        found = {item.raw.device if isinstance(item, Judged | Piece) else item.device for item in items}
+        return frozenset(found.union(item.eui64 for item in items if isinstance(item, Told) and item.eui64))
 
     def overdue(self, before: Instant, limit: int) -> Sequence[Missing]:
         """See the port."""
@@ -156,10 +175,25 @@ class RelationalLedger:
 
     def _note(self, name: str, position: int) -> None:
         row = (name, position)
-        self.file.writer.write(
-            lambda connection: connection.exec_driver_sql("INSERT OR REPLACE INTO cursor VALUES (?, ?)", row)
-        )
+        self.file.writer.write(lambda connection: connection.exec_driver_sql(_NOTE, row))
 
     def close(self) -> None:
         """See the port."""
         self.file.close()
+
+
+def _known_to_file(connection: Connection, names: tuple[str, ...], now: Instant) -> Iterator[Sequence[Any]]:
+    """Device, when it was revoked, wishes, hubs, clock epochs."""
+    marks = f"({', '.join('?' * len(names))})"
+    clocks: dict[str, list[Sequence[Any]]] = {}
+    for device, *clock in connection.exec_driver_sql(_CLOCKS + marks, names):
+        clocks.setdefault(device, []).append(clock)
+    for row in connection.exec_driver_sql(_ON_FILE + marks, (now, now, *names)):
+        yield (*row, clocks.get(row[0], ()))
+
+
+def _known_to_server(connection: Connection, names: tuple[str, ...], now: Instant) -> Iterator[Sequence[Any]]:
+    """The same in one way there and back, which is its own snapshot."""
+    alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+    for *row, clocks in alone.exec_driver_sql(_ON_SERVER, (now, now, list(names))):
+        yield (*row, clocks or ())

@@ -2,8 +2,9 @@
 
 Comes in: nothing. Goes out: ``METADATA`` and the tables. Refuses to know: how rows come about.
 
-Instants are integers, microseconds since 1970-01-01T00:00:00Z. ``position`` in ``journal`` and ``feed`` counts in
-commit order, because one writer at a time assigns it: a reader that has seen n never finds a new row at or below n.
+Instants are integers, microseconds since 1970-01-01T00:00:00Z. ``position`` in ``feed`` counts in commit order, because
+one writer at a time assigns it: a reader that has seen n never finds a new row at or below n. So it is in ``journal``
+as far as ``ingest.ledger.engine.watermark`` says; on PostgreSQL its positions may have holes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -32,6 +34,8 @@ METADATA = MetaData(
 )
 # SQLite makes an INTEGER primary key the row's own number; elsewhere positions and instants need 64 bits.
 Int: TypeEngine[int] = Integer().with_variant(BigInteger(), "postgresql")
+# Compared by its bytes, as SQLite does, whatever the database's own collation is.
+Words: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _table(name: str, *columns: Column[Any] | Index | UniqueConstraint, keyed: bool = False) -> Table:
@@ -39,15 +43,15 @@ def _table(name: str, *columns: Column[Any] | Index | UniqueConstraint, keyed: b
     return Table(name, METADATA, *columns, sqlite_with_rowid=not keyed)
 
 
-def _key(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Text) -> Column[Any]:
+def _key(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Words) -> Column[Any]:
     return Column(name, kind, primary_key=True, nullable=False, autoincrement=False)
 
 
-def _is(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Text) -> Column[Any]:
+def _is(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Words) -> Column[Any]:
     return Column(name, kind, nullable=False)
 
 
-def _may(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Text) -> Column[Any]:
+def _may(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = Words) -> Column[Any]:
     return Column(name, kind, nullable=True)
 
 
@@ -58,7 +62,7 @@ META = _table("meta", _key("name"), _is("value"))
 
 JOURNAL = _table(
     "journal",
-    _key("position", Int),
+    Column("position", Int, primary_key=True),
     _is("received_at", Int),
     _is("kept_at", Int),
     _is("channel"),
@@ -452,3 +456,16 @@ POINT = _table(
     keyed=True,
 )
 """The embedded time series: two readings of one instant stay two points, because ``position`` is part of the key."""
+
+POINT_HOUR = _table(
+    "point_hour",
+    _key("device"),
+    _key("metric"),
+    _key("start", Int),
+    _is("count", Int),
+    _is("total", Float),
+    _is("low", Float),
+    _is("high", Float),
+    keyed=True,
+)
+"""What the points of an hour come to, for each hour that has any but the newest of its device and metric."""

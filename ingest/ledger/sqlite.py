@@ -13,35 +13,22 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoReaderFree
 from sqlalchemy.pool import NullPool, QueuePool
 
-from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
+from ingest.ledger.faults import LedgerRefused
 
 _BUSY_S = 10.0
 _READERS = 8
 _CACHE_KIB = 32_768
 _MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html#magic_header_string
-_ONE_STATEMENT = frozenset(
-    {
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_RANGE,
-        sqlite3.SQLITE_TOOBIG,
-        sqlite3.SQLITE_MISUSE,
-    }
-)
-"""Primary result codes that say something of one statement, and nothing of the file (sqlite.org/rescode.html)."""
 
 
 class WriteLock:
@@ -74,6 +61,35 @@ class WriteLock:
         """Give the lock files back."""
         os.close(self._file)
         os.close(self._turn)
+
+
+class SqliteStore:
+    """``ingest.ledger.engine.Store`` over a file: one writer at a time, of all processes."""
+
+    warning: str | None = None
+
+    def __init__(self, ledger: Path) -> None:
+        self.engine: Engine = writing_engine(ledger)
+        self._lock = WriteLock(ledger)
+
+    def alone(self) -> WriteLock:
+        """See the port."""
+        return self._lock
+
+    def enter(self, connection: Connection, lanes: Collection[str] | None) -> None:
+        """See the port: ``alone`` keeps everybody else out already."""
+
+    def may_repeat(self, error: Exception) -> bool:  # noqa: ARG002 - the port's
+        """See the port."""
+        return False
+
+    def checkpoint(self, connection: Connection) -> None:
+        """See the port."""
+        checkpoint(connection)
+
+    def close(self) -> None:
+        """See the port."""
+        self._lock.close()
 
 
 def writing_engine(ledger: Path) -> Engine:
@@ -140,31 +156,6 @@ def reading_engine(ledger: Path) -> Engine:
 
 def _begin_deferred(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
-
-
-@contextmanager
-def named_faults() -> Iterator[None]:
-    """Turn the driver's errors into ``LedgerUnavailable``; SQL and its parameters never reach the text."""
-    try:
-        yield
-    except (DBAPIError, NoReaderFree, sqlite3.Error) as error:
-        cause = getattr(error, "orig", error)
-        code = getattr(cause, "sqlite_errorname", type(cause).__name__)
-        raise LedgerUnavailable(
-            f"The ledger cannot be used ({code}).",
-            "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
-            "See that the disk of the data folder has room, is writable and healthy.",
-        ) from None
-
-
-def is_of_one_statement(error: Exception) -> bool:
-    """Whether an error leaves the transaction usable: not so when the disk, the file or its lock is behind it."""
-    cause = getattr(error, "orig", error)
-    if isinstance(error, LedgerUnavailable):
-        return False
-    if not isinstance(cause, sqlite3.Error):
-        return True
-    return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF in _ONE_STATEMENT
 
 
 def check_file(ledger: Path) -> None:

@@ -7,12 +7,13 @@ The rules are in ``ingest.sequence``, which is pure.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
+from ingest.ledger.many import insert
 from ingest.model import Instant
 from ingest.sequence import LIMIT, StreamState, expect, lost, recounted, seen, settled
 
@@ -20,8 +21,8 @@ StreamKey: TypeAlias = tuple[str, str]
 """Device id, and the stream's 32 hex digits."""
 Range: TypeAlias = tuple[int, int]
 
-_UPSERT = """
-INSERT INTO stream (device, stream, highest, unclear_first, unclear_last) VALUES (?, ?, ?, ?, ?)
+_KEEP = "INSERT INTO stream (device, stream, highest, unclear_first, unclear_last) VALUES"
+_OVER = """
 ON CONFLICT (device, stream) DO UPDATE SET
   highest = excluded.highest, unclear_first = excluded.unclear_first, unclear_last = excluded.unclear_last
 """
@@ -33,16 +34,16 @@ _CLOSE = """
 UPDATE gap SET closed_at = ?, closed_as = ?
 WHERE device = ? AND stream = ? AND closed_at IS NULL AND first = ? AND last = ?
 """
-_OPEN = "INSERT INTO gap (device, stream, first, last, first_seen, asked_at) VALUES (?, ?, ?, ?, ?, ?)"
+_OPEN = "INSERT INTO gap (device, stream, first, last, first_seen, asked_at) VALUES"
 # Runs of keys that came, and what was declared lost, between two numbers.
 _KNOWN = """
 SELECT min(seq), max(seq) FROM (
   SELECT seq, seq - row_number() OVER (ORDER BY seq) AS run FROM key
-  WHERE device = ?1 AND stream = ?2 AND seq BETWEEN ?3 AND ?4
-) GROUP BY run
+  WHERE device = ? AND stream = ? AND seq BETWEEN ? AND ?
+) AS runs GROUP BY run
 UNION ALL
 SELECT first, last FROM gap
-WHERE device = ?1 AND stream = ?2 AND closed_as = 'lost' AND first <= ?4 AND last >= ?3
+WHERE device = ? AND stream = ? AND closed_as = 'lost' AND first <= ? AND last >= ?
 """
 _ROOM = LIMIT // 2
 """Gaps that leave room for those that ``unclear`` may turn back into."""
@@ -53,12 +54,21 @@ WHERE s.device = ? AND s.stream = ? ORDER BY g.first
 """
 
 
+def state_of(rows: Sequence[Sequence[Any]]) -> StreamState:
+    """A stream's state from its row beside each open gap, in order: highest, unclear from, to, gap from, to."""
+    highest, *unclear = rows[0][:3]
+    missing = tuple((first, last) for *_, first, last in rows if first is not None)
+    return StreamState(highest, missing, None if unclear[0] is None else (unclear[0], unclear[1]))
+
+
 @dataclass(slots=True)
 class Streams:
     """The streams of one transaction: loaded when first touched, written once by ``save``."""
 
     connection: Connection
     now: Instant
+    loaded: Mapping[StreamKey, StreamState] | None = None
+    """All streams that the transaction will touch, where they were asked for together; else each when it is touched."""
     _before: dict[StreamKey, StreamState] = field(default_factory=dict)
     _after: dict[StreamKey, StreamState] = field(default_factory=dict)
     _lost: dict[StreamKey, list[Range]] = field(default_factory=dict)
@@ -102,8 +112,7 @@ class Streams:
             (device, bytes.fromhex(stream), state.highest, *(state.unclear or (None, None)))
             for (device, stream), state in changed
         ]
-        if rows:
-            self.connection.exec_driver_sql(_UPSERT, rows)
+        insert(self.connection, _KEEP, rows, _OVER)
         for key, state in changed:
             if state.missing != self._before[key].missing:
                 self._save_gaps(key, self._before[key].missing, state.missing)
@@ -111,8 +120,9 @@ class Streams:
     def _recount(self, key: StreamKey) -> None:
         state = self._state(key)
         if state.unclear is not None and len(state.missing) <= _ROOM:
-            wanted = (key[0], bytes.fromhex(key[1]), *state.unclear)
-            known = [(first, last) for first, last in self.connection.exec_driver_sql(_KNOWN, wanted)]
+            of, (first, last) = (key[0], bytes.fromhex(key[1])), state.unclear
+            wanted = (*of, first, last, *of, last, first)
+            known = [(begin, end) for begin, end in self.connection.exec_driver_sql(_KNOWN, wanted)]
             self._after[key] = recounted(state, known)
 
     def _change(self, key: StreamKey, rule: Callable[[StreamState], StreamState]) -> None:
@@ -124,15 +134,13 @@ class Streams:
         return self._after[key]
 
     def _load(self, key: StreamKey) -> StreamState:
+        if self.loaded is not None:
+            return self.loaded.get(key, StreamState())
         # The driver's own cursor: this runs for every stream of every batch.
         cursor = self.connection.connection.cursor()
         cursor.execute(_LOAD, (key[0], bytes.fromhex(key[1])))
         rows = cursor.fetchall()
-        if not rows:
-            return StreamState()
-        highest, *unclear = rows[0][:3]
-        missing = tuple((first, last) for *_, first, last in rows if first is not None)
-        return StreamState(highest, missing, None if unclear[0] is None else (unclear[0], unclear[1]))
+        return state_of(rows) if rows else StreamState()
 
     def _save_gaps(self, key: StreamKey, before: tuple[Range, ...], after: tuple[Range, ...]) -> None:
         """Close the gaps that are no more, and open the others; what is left of one is as old as it was."""
@@ -147,9 +155,9 @@ class Streams:
             opened += [(*of, *part, *ages[first, last]) for part in rest]
         kept = {row[2:4] for row in opened}
         opened += [(*of, *part, self.now, None) for part in new if part not in kept]
-        for statement, rows in ((_CLOSE, closed), (_OPEN, opened)):
-            if rows:
-                self.connection.exec_driver_sql(statement, rows)
+        if closed:
+            self.connection.exec_driver_sql(_CLOSE, closed)
+        insert(self.connection, _OPEN, opened)
 
     def _closed_as(self, key: StreamKey, gap: Range, is_split: bool) -> str:  # noqa: FBT001 - one caller, beside it
         unclear = self._after[key].unclear

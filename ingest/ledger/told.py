@@ -10,6 +10,7 @@ import json
 
 from sqlalchemy import Connection
 
+from ingest.ledger.engine import confirm_in_turn
 from ingest.ledger.port import State, Told, Welcomed
 from ingest.ledger.streams import Streams
 from ingest.model import Instant
@@ -19,26 +20,28 @@ _HELLO = (
     "firmware", "eui64", "kinds", "wants_record", "max_down_bytes",
 )  # fmt: skip
 _KEEP_HELLO = (
-    f"INSERT OR REPLACE INTO hello ({', '.join(_HELLO)})"  # noqa: S608 - the names are the ones above
-    f" VALUES ({', '.join('?' * len(_HELLO))})"
+    f"INSERT INTO hello ({', '.join(_HELLO)}) VALUES ({', '.join('?' * len(_HELLO))})"  # noqa: S608 - the names above
+    f" ON CONFLICT (device) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _HELLO[1:])}"
 )
 _IDENTITY = "SELECT manufacturer, model, serial, firmware, eui64, kinds FROM hello WHERE device = ?"
 # An EUI-64 names one device in the world: one that is registered for another device is not believed.
 _FILL_EUI64 = """
-UPDATE device SET eui64 = ?1 WHERE device = ?2 AND eui64 IS NULL
-AND NOT EXISTS (SELECT 1 FROM device WHERE eui64 = ?1)
+UPDATE device SET eui64 = ? WHERE device = ? AND eui64 IS NULL
+AND NOT EXISTS (SELECT 1 FROM device WHERE eui64 = ?)
 """
 _ANOTHER = "SELECT 1 FROM hello WHERE device = ? AND conn != ?"
 _DEVICE_DUE = "INSERT INTO due (what, ref) VALUES ('device', ?)"
 _OFFLINE = "UPDATE hello SET online = 0 WHERE device = ? AND conn = ?"
 _CLOCK = """
 INSERT INTO clock (device, epoch, synced, "offset", uncertainty, changed_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (device, epoch) DO UPDATE SET synced = coalesce(excluded.synced, synced),
-  "offset" = coalesce(excluded."offset", "offset"), uncertainty = coalesce(excluded.uncertainty, uncertainty),
+ON CONFLICT (device, epoch) DO UPDATE SET synced = coalesce(excluded.synced, clock.synced),
+  "offset" = coalesce(excluded."offset", clock."offset"),
+  uncertainty = coalesce(excluded.uncertainty, clock.uncertainty),
   changed_at = excluded.changed_at
 """
 _SETTLES = """
-INSERT INTO due (what, ref) SELECT 'reading', i.position FROM inbox i JOIN reading r ON r.position = i.position
+INSERT INTO due (what, ref) SELECT 'reading', CAST(i.position AS TEXT)
+FROM inbox i JOIN reading r ON r.position = i.position
 WHERE i.device = ? AND r.clock = ? AND r.mark = 'unverified'
 AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
 """
@@ -66,12 +69,13 @@ def hello(connection: Connection, streams: Streams, told: Told) -> Welcomed:
             told.contract, *identity, int(told.wants_record), told.max_down_bytes,
         ),
     )  # fmt: skip
-    filled = told.eui64 and connection.exec_driver_sql(_FILL_EUI64, (told.eui64, told.device)).rowcount
+    filled = told.eui64 and connection.exec_driver_sql(_FILL_EUI64, (told.eui64, told.device, told.eui64)).rowcount
     if filled or before is None or tuple(before) != identity:
         connection.exec_driver_sql(_DEVICE_DUE, (told.device,))
     if told.epoch is not None:
         _clock(connection, told.device, told.epoch, told.at, synced=told.synced)
     if before is None and told.wants_record:
+        confirm_in_turn(connection)
         connection.exec_driver_sql(_CONFIRM_AGAIN, (told.device,))
     streams.announced(key, told.next)
     return Welcomed(streams.settled(key))

@@ -2,15 +2,16 @@
 
 Comes in: a connection. Goes out: ``Verified`` with each fault by table and position. Refuses to know: what rows mean.
 
-Three looks: SQLite's own check of the file; each row's hash, computed again from what is there; and the rows that
-have to be there because others are (a key and its journal row, a stored message and its reading). Reads everything
-once, in pages, inside the caller's snapshot.
+Three looks: SQLite's own check of the file, where it is one; each row's hash, computed again from what is there; and
+the rows that have to be there because others are (a key and its journal row, a stored message and its reading). Reads
+everything once, in pages, inside the caller's snapshot.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from ingest.blobs import Blobs
 from ingest.content.found import Found
+from ingest.ledger.engine import is_postgres
 from ingest.ledger.integrity import row_hash
 from ingest.ledger.rows import journal_hash, reading_hash, recording_hash
 from ingest.ledger.schema import AUDIT, FEED, JOURNAL, MEASUREMENT, READING, RECORDING
@@ -29,7 +31,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 _PAGE = 500
 _Row: TypeAlias = Sequence[Any]
-_Look: TypeAlias = Callable[[Connection, _Row], Iterator[str]]
+_Measured: TypeAlias = Mapping[int, Sequence[_Row]]
+"""The measurements of a page's readings, by position."""
+_Look: TypeAlias = Callable[[_Row, _Measured], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +61,21 @@ def verify(
 
     Without ``blobs`` only rows are looked at.
     """
-    faults = [Fault("file", None, "file") for _ in integrity(connection)]
+    faults = [] if is_postgres(connection) else [Fault("file", None, "file") for _ in integrity(connection)]
+    sparse = (*_SPARSE, JOURNAL) if is_postgres(connection) else _SPARSE
     whole = sum(_count(connection, table) for table in _HASHED)
     done = 0
     for table, look in _HASHED.items():
         last = 0
-        for row in _rows(connection, table):
-            faults += [Fault(table.name, row[0], what) for what in _looked(look, connection, row)]
-            if row[0] != last + 1 and table not in _SPARSE:
-                faults.append(Fault(table.name, row[0], "position_gap"))
-            last = row[0]
-            done += 1
-            if done % _PAGE == 0:
-                progress(done, whole)
+        for page in _pages(connection, table):
+            beside = _measured(connection, page) if table is READING else {}
+            for row in page:
+                faults += [Fault(table.name, row[0], what) for what in _looked(look, row, beside)]
+                if row[0] != last + 1 and table not in sparse:
+                    faults.append(Fault(table.name, row[0], "position_gap"))
+                last = row[0]
+            done += len(page)
+            progress(done, whole)
     faults += _disagreements(connection)
     names = {} if blobs is None else _named(connection)
     faults += [Fault("blob", at, "blob") for name, at in names.items() if blobs and not blobs.is_sound(name)]
@@ -80,15 +86,15 @@ def verify(
 # ---------------------------------------------------------------- each row for itself
 
 
-def _looked(look: _Look, connection: Connection, row: _Row) -> list[str]:
+def _looked(look: _Look, row: _Row, measured: _Measured) -> list[str]:
     """What a look finds; a value of a type that was never written is a changed row too."""
     try:
-        return list(look(connection, row))
+        return list(look(row, measured))
     except (TypeError, ValueError):
         return ["row_hash"]
 
 
-def _journal(_connection: Connection, row: _Row) -> Iterator[str]:
+def _journal(row: _Row, _measured: _Measured) -> Iterator[str]:
     sha, size, payload = row[6:9]
     if journal_hash(row[:-1]) != row[-1]:
         yield "row_hash"
@@ -97,25 +103,22 @@ def _journal(_connection: Connection, row: _Row) -> Iterator[str]:
         yield "payload"
 
 
-def _reading(connection: Connection, row: _Row) -> Iterator[str]:
-    at = row[0]
-    order = MEASUREMENT.c.ordinal
-    measured = connection.execute(select(MEASUREMENT).where(MEASUREMENT.c.position == at).order_by(order)).all()
-    if reading_hash(row[:-1], [tuple(one) for one in measured]) != row[-1]:
+def _reading(row: _Row, measured: _Measured) -> Iterator[str]:
+    if reading_hash(row[:-1], measured.get(row[0], ())) != row[-1]:
         yield "row_hash"
 
 
-def _recording(_connection: Connection, row: _Row) -> Iterator[str]:
+def _recording(row: _Row, _measured: _Measured) -> Iterator[str]:
     if recording_hash(row[:-1]) != row[-1]:
         yield "row_hash"
 
 
-def _feed(_connection: Connection, row: _Row) -> Iterator[str]:
+def _feed(row: _Row, _measured: _Measured) -> Iterator[str]:
     if row_hash((*row[:8], hashlib.sha256(row[8]).digest())) != row[-1]:
         yield "row_hash"
 
 
-def _plain(_connection: Connection, row: _Row) -> Iterator[str]:
+def _plain(row: _Row, _measured: _Measured) -> Iterator[str]:
     if row_hash(row[:-1]) != row[-1]:
         yield "row_hash"
 
@@ -127,21 +130,30 @@ _HASHED: dict[Table, _Look] = {
     FEED: _feed,
     AUDIT: _plain,
 }
-"""Tables whose rows carry a hash. All but ``_SPARSE`` count their positions from 1 without a hole."""
+"""Tables whose rows carry a hash. All but ``_SPARSE`` count their positions from 1 without a hole; on PostgreSQL the
+journal has holes where a commit was undone."""
 
 
 _SPARSE = (READING, RECORDING)
 
 
-def _rows(connection: Connection, table: Table) -> Iterator[_Row]:
+def _pages(connection: Connection, table: Table) -> Iterator[list[_Row]]:
     """Every row by position, a page at a time: the driver would hold them all."""
     after = 0
     while page := connection.execute(
         select(table).where(table.c.position > after).order_by(table.c.position).limit(_PAGE)
     ).all():
-        for row in page:
-            yield tuple(row)
+        yield [tuple(row) for row in page]
         after = page[-1][0]
+
+
+def _measured(connection: Connection, page: Sequence[_Row]) -> _Measured:
+    at = MEASUREMENT.c.position
+    found: dict[int, list[_Row]] = defaultdict(list)
+    rows = select(MEASUREMENT).where(at.between(page[0][0], page[-1][0])).order_by(at, MEASUREMENT.c.ordinal)
+    for row in connection.execute(rows):
+        found[row.position].append(tuple(row))
+    return found
 
 
 def _count(connection: Connection, table: Table) -> int:

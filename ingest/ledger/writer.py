@@ -5,7 +5,7 @@ storage. Refuses to know: what the rows mean.
 
 Jobs that wait while a commit runs share the next one (group commit): an audit row costs a part of an fsync, not a
 whole. Each job has its own savepoint, so that one that fails takes nothing else with it. Every write of a process
-goes through its one ``Writer``; the writers of several processes are kept apart by ``WriteLock``.
+goes through its one ``Writer``; the writers of several processes are kept apart by the ``Store``.
 """
 
 from __future__ import annotations
@@ -13,45 +13,55 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, RootTransaction
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ingest.ledger.engine import Store, is_of_one_statement, named_faults
 from ingest.ledger.faults import LedgerFault, LedgerUnavailable
-from ingest.ledger.sqlite import WriteLock, checkpoint, is_of_one_statement, named_faults, writing_engine
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
-_Submitted = tuple[Job[Any], Future[Any]]
+_Outcome = tuple[Any, Exception | None]
 
 _TOGETHER = 64  # jobs in one transaction at most
 _LONG_S = 0.004  # a transaction that has taken so long takes no further job: other processes' writers wait for it
 _CHECKPOINT_S = 1.0  # between two copies of the WAL into the file
 _WAITING = 1024  # jobs that may wait; then ``submit`` waits itself
+_SILENT_S = 5.0  # of a transaction, before it is said
+_TRIES = 5  # of a transaction that another one got in the way of
+
+
+class _Submitted(NamedTuple):
+    job: Job[Any]
+    future: Future[Any]
+    lanes: Collection[str] | None
 
 
 class Writer:
     """One thread with one connection. ``close`` finishes what was submitted."""
 
-    def __init__(self, ledger: Path) -> None:
-        self._engine: Engine = writing_engine(ledger)
-        self._lock = WriteLock(ledger)
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._jobs: queue.Queue[_Submitted | None] = queue.Queue(_WAITING)
         self._left: Sequence[_Submitted] = ()  # of a transaction that had become long
         self._checkpointed = time.monotonic()
         self._connection: Connection | None = None
         self._door = threading.Lock()  # nothing is queued behind the last word of ``close``
         self._open = True
+        self._since: float | None = None  # when the transaction at hand began
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job[T]) -> Future[T]:
+    def submit(self, job: Job[T], lanes: Collection[str] | None = None) -> Future[T]:
         """Queue ``job``; the future's result comes after the fsync.
+
+        ``lanes`` names all that the job reads and writes: then other processes may write beside it what has other
+        names, and the job may be run again when another one got in its way. Without, nobody writes while it runs.
 
         The future raises LedgerUnavailable when nothing of the job may be taken for kept, or what the job itself raised
         (then its rows are undone and those of the jobs beside it are not). It cannot be cancelled.
@@ -63,12 +73,19 @@ class Writer:
                 raise LedgerUnavailable(
                     "The ledger is closed.", "What was answered is on disk.", "Start the program again."
                 )
-            self._jobs.put((job, future))
+            self._jobs.put(_Submitted(job, future, lanes))
         return future
 
     def write(self, job: Job[T]) -> T:
         """Submit and wait."""
         return self.submit(job).result()
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is kept at the moment, where no error says so: a commit that waits, for a standby or a lock."""
+        since = self._since
+        took = 0.0 if since is None else time.monotonic() - since
+        return f"the ledger has not answered for {took:.0f} s" if took > _SILENT_S else None
 
     def close(self) -> None:
         """Finish the jobs that wait, then let go of the file; harmless when repeated."""
@@ -78,7 +95,7 @@ class Writer:
                 self._jobs.put(None)
         self._thread.join()
         if first:
-            self._lock.close()
+            self._store.close()
 
     def _run(self) -> None:
         while batch := self._next():
@@ -98,16 +115,18 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Submitted]) -> None:
         """Run jobs in one transaction; resolve the futures when it is on disk. What is left has its turn next."""
-        outcomes: list[tuple[Any, Exception | None]]
+        outcomes: list[_Outcome]
+        self._since = time.monotonic()
         try:
-            with self._lock, named_faults():
-                outcomes = self._transaction([job for job, _ in batch])
+            with self._store.alone(), named_faults():
+                outcomes = self._repeated(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             # The commit may or may not have reached the disk: whoever sends again is recognised by key.
             self._let_go()
             outcomes = [(None, _unavailable(error))] * len(batch)
+        self._since = None
         self._left = batch[len(outcomes) :]
-        for (_, future), (result, fault) in zip(batch, outcomes, strict=False):
+        for (_, future, _), (result, fault) in zip(batch, outcomes, strict=False):
             if fault is None:
                 future.set_result(result)
             else:
@@ -119,45 +138,72 @@ class Writer:
         now = time.monotonic()
         if self._connection is not None and now > self._checkpointed + _CHECKPOINT_S:
             self._checkpointed = now
-            with self._lock:
-                checkpoint(self._connection)
+            with self._store.alone():
+                self._store.checkpoint(self._connection)
 
-    def _transaction(self, jobs: Sequence[Job[Any]]) -> list[tuple[Any, Exception | None]]:
-        if self._connection is None:
-            self._connection = self._engine.connect()
-        connection = self._connection
-        if len(jobs) == 1:
-            return [_alone(connection, jobs[0])]
-        outcomes: list[tuple[Any, Exception | None]] = []
-        end = time.monotonic() + _LONG_S
-        with connection.begin():
+    def _repeated(self, batch: Sequence[_Submitted]) -> list[_Outcome]:
+        """Run the jobs; again, where another process got in the way and each of them may be run again."""
+        named = [each.lanes for each in batch if each.lanes is not None]
+        lanes = set().union(*named) if len(named) == len(batch) else None
+        jobs = [each.job for each in batch]
+        for _ in range(_TRIES - 1):
+            try:
+                return self._transaction(jobs, lanes)
+            except Exception as error:
+                if lanes is None or not self._store.may_repeat(error):
+                    raise
+        return self._transaction(jobs, lanes)
+
+    def _transaction(self, jobs: Sequence[Job[Any]], lanes: Collection[str] | None) -> list[_Outcome]:
+        connection, transaction = self._begun(lanes)
+        outcomes: list[_Outcome] = []
+        with transaction:
+            if len(jobs) == 1:
+                return [_alone(connection, transaction, jobs[0])]
+            end = time.monotonic() + _LONG_S
             for job in jobs:
                 outcomes.append(_apart(connection, job))
                 if time.monotonic() > end:
                     break
         return outcomes
 
+    def _begun(self, lanes: Collection[str] | None) -> tuple[Connection, RootTransaction]:
+        """A transaction in which jobs may run; on a new line where the old one was cut while nobody used it."""
+        while True:
+            is_new = self._connection is None
+            connection = self._connection = self._connection or self._store.engine.connect()
+            transaction = connection.begin()
+            try:
+                self._store.enter(connection, lanes)
+            except BaseException as error:
+                transaction.close()
+                if is_new or not (isinstance(error, DBAPIError) and error.connection_invalidated):
+                    raise
+                connection.close()
+                self._connection = None
+            else:
+                return connection, transaction
+
     def _let_go(self) -> None:
         """Close the connection; after an error a new one recovers from what is really on disk."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(SQLAlchemyError, OSError), self._lock:
+            with suppress(SQLAlchemyError, OSError), self._store.alone():
                 connection.close()
 
 
-def _alone(connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:
+def _alone(connection: Connection, transaction: RootTransaction, job: Job[Any]) -> _Outcome:
     """Run a job that has the transaction to itself, and so needs no savepoint."""
-    with connection.begin() as transaction:
-        try:
-            return job(connection), None
-        except Exception as error:
-            if not is_of_one_statement(error):
-                raise
-            transaction.rollback()
-            return None, error
+    try:
+        return job(connection), None
+    except Exception as error:
+        if not is_of_one_statement(error):
+            raise
+        transaction.rollback()
+        return None, error
 
 
-def _apart(connection: Connection, job: Job[Any]) -> tuple[Any, Exception | None]:
+def _apart(connection: Connection, job: Job[Any]) -> _Outcome:
     """Run a job in a savepoint of its own; a ledger that cannot be written ends the whole transaction.
 
     SQLite may have undone the transaction by itself then. Its savepoint is gone with it, so even a job that swallows

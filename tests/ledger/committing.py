@@ -2,11 +2,14 @@
 
     python -m tests.ledger.committing LEDGER FROM_SEQ [FILE_SIZE_LIMIT]
 
+LEDGER is a path or an address, whose password stands in LEDGER_PASSWORD and whose blobs lie in LEDGER_BLOBS.
+
 With a limit, a line on standard input lifts it: the disk has room again.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from itertools import count
@@ -26,9 +29,10 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main(path: Path, first: int, limit: int | None) -> None:
+def main(where: str, first: int, limit: int | None) -> None:
     """Commit until killed."""
-    with open_ledger(path) as file:
+    blobs, password = os.environ.get("LEDGER_BLOBS"), os.environ.get("LEDGER_PASSWORD")
+    with open_ledger(where, blobs=Path(blobs) if blobs else None, password=password) as file:
         ledger = RelationalLedger(file)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -45,4 +49,4 @@ def main(path: Path, first: int, limit: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)

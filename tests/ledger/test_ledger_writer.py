@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from ingest.ledger import writer
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import META
-from ingest.ledger.sqlite import WriteLock
-
-
-def note(name: str, value: str = "-") -> Any:  # noqa: ANN401 - a job
-    """A job that writes one row and returns its name."""
-
-    def job(connection: Connection) -> str:
-        connection.execute(META.insert().values(name=name, value=value))
-        return name
-
-    return job
-
-
-def names(file: OpenLedger) -> set[str]:
-    """What a reader sees now."""
-    with file.readers.connect() as connection:
-        return set(connection.execute(select(META.c.name).where(META.c.name != "ledger")).scalars())
-
-
-def held_up(file: OpenLedger) -> tuple[threading.Event, Future[None]]:
-    """Keep the writer busy in a transaction until the event is set."""
-    go, busy = threading.Event(), threading.Event()
-
-    def job(_connection: Connection) -> None:
-        busy.set()
-        assert go.wait(20)
-
-    future = file.writer.submit(job)
-    assert busy.wait(20)
-    return go, future
+from tests.ledger.jobs import held_up, names, note
+from tests.support.ledgers import NOW
 
 
 @pytest.fixture
@@ -130,6 +99,17 @@ def test_a_wrong_statement_is_the_fault_of_its_job_alone(file: OpenLedger) -> No
     assert not isinstance(bad.exception(20), LedgerUnavailable)
 
 
+def test_a_commit_that_waits_is_told(file: OpenLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a transaction waits, for whatever reason, the writer says so; before and after it says nothing."""
+    assert file.writer.problem is None
+    monkeypatch.setattr(writer, "_SILENT_S", 0.0)
+    go, busy = held_up(file)
+    assert "has not answered" in str(file.writer.problem)
+    go.set()
+    busy.result(20)
+    assert file.writer.problem is None
+
+
 def test_no_error_quotes_a_row(file: OpenLedger) -> None:
     """The text of a fault never holds what was to be written."""
     with pytest.raises(IntegrityError) as found:
@@ -162,56 +142,22 @@ def test_nobody_is_told_before_the_commit(file: OpenLedger) -> None:
     assert seen == [{"one", "two"}]
 
 
-def test_each_commit_is_synced(file: OpenLedger) -> None:
-    """The connection that writes syncs the log at every commit: without it a power cut takes acknowledged rows."""
-    found = file.writer.write(
-        lambda c: [c.execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")]
-    )
-    assert found == [2, "wal"]  # 2: FULL (sqlite.org/pragma.html#pragma_synchronous)
+def test_a_reader_sees_one_snapshot(file: OpenLedger) -> None:
+    """Until it closes, a reader sees what was there when it began; also on a line that served a single question."""
+    RelationalLedger(file).known({"bp-0001"}, NOW)
+    file.writer.write(note("before"))
+    with file.readers.connect() as connection:
+        wanted = select(META.c.name).where(META.c.name != "ledger")
+        assert connection.execute(wanted).scalars().all() == ["before"]
+        file.writer.write(note("after"))
+        assert connection.execute(wanted).scalars().all() == ["before"]
+    assert names(file) == {"before", "after"}
 
 
 def test_a_reader_cannot_write(file: OpenLedger) -> None:
-    """Readers open the file read-only, so they never checkpoint either."""
-    with file.readers.connect() as connection, pytest.raises(Exception, match="readonly"):
+    """Readers are read-only; those of a file never checkpoint either."""
+    with file.readers.connect() as connection, pytest.raises(Exception, match=r"readonly|ReadOnly"):
         connection.execute(META.insert().values(name="x", value="y"))
-
-
-def test_a_full_ledger_keeps_nothing_and_goes_on_when_there_is_room(file: OpenLedger) -> None:
-    """When the commit cannot be made, every job of the transaction hears of it; with room again, writing works."""
-
-    def no_more(connection: Connection) -> None:
-        used = connection.execute(text("PRAGMA page_count")).scalar_one()
-        connection.execute(text(f"PRAGMA max_page_count = {used}"))
-
-    file.writer.write(no_more)
-    go, first = held_up(file)
-    small, large = file.writer.submit(note("small")), file.writer.submit(note("large", "x" * 1_000_000))
-    go.set()
-    first.result(20)
-    for future in (small, large):
-        with pytest.raises(LedgerUnavailable, match="SQLITE_FULL"):
-            future.result(20)
-    assert names(file) == set()
-    assert file.writer.write(note("large", "x" * 1_000_000)) == "large"  # on a new connection, without the limit
-
-
-def test_a_job_cannot_swallow_a_full_disk(file: OpenLedger) -> None:
-    """When a job catches the error of a full file, what is said of the jobs beside it is still true."""
-
-    def swallows(connection: Connection) -> str:
-        used = connection.execute(text("PRAGMA page_count")).scalar_one()
-        connection.execute(text(f"PRAGMA max_page_count = {used}"))
-        with suppress(OperationalError):
-            note("large", "x" * 1_000_000)(connection)
-        return "done"
-
-    go, _ = held_up(file)
-    beside, outcome = file.writer.submit(note("beside")), file.writer.submit(swallows)
-    go.set()
-    outcome.exception(20)
-    assert (beside.exception(20) is None) == ("beside" in names(file))
-    file.writer.write(lambda connection: connection.execute(text("PRAGMA max_page_count = 1000000")))
-    assert file.writer.write(note("next")) == "next"
 
 
 def test_whatever_a_job_does_the_writer_lives(file: OpenLedger) -> None:
@@ -219,17 +165,6 @@ def test_whatever_a_job_does_the_writer_lives(file: OpenLedger) -> None:
     broken = file.writer.submit(lambda connection: connection.connection.driver_connection.close())  # type: ignore[union-attr]
     assert broken.exception(20) is not None
     assert file.writer.write(note("next")) == "next"
-
-
-def test_a_file_that_is_gone_is_named(file: OpenLedger, tmp_path: Path) -> None:
-    """Writing to a ledger whose file was damaged raises LedgerUnavailable, for each job, for as long as it lasts."""
-    file.writer.write(note("one"))
-    file.writer.close()
-    for suffix in ("-wal", "-shm"):
-        file.path.with_name(file.path.name + suffix).unlink(missing_ok=True)
-    file.path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8192)
-    with pytest.raises(LedgerUnavailable, match=r"NOTADB|CORRUPT"):
-        open_ledger(file.path)
 
 
 def test_a_closed_writer_says_so(file: OpenLedger) -> None:
@@ -279,70 +214,3 @@ def test_a_submitted_job_cannot_be_cancelled(file: OpenLedger) -> None:
         assert future.result(20) == "one"
     except CancelledError:
         pytest.fail("it was cancelled")
-
-
-def test_one_writer_at_a_time(file: OpenLedger) -> None:
-    """While another process holds the lock, nothing is written here, not even begun; afterwards it is."""
-    begun = threading.Event()
-    with WriteLock(file.path):
-        future = file.writer.submit(lambda _connection: begun.set())
-        assert not begun.wait(0.2)
-        assert not future.done()
-    future.result(20)
-
-
-WRITES = """
-import sys
-from pathlib import Path
-from ingest.ledger.files import open_ledger
-from ingest.ledger.schema import META
-who, count = sys.argv[2], int(sys.argv[3])
-with open_ledger(Path(sys.argv[1])) as file:
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for n in range(count):
-        file.writer.write(lambda c: c.execute(META.insert().values(name=f"{who}-{n}", value="-")))
-"""
-
-
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
-    """Two processes that open a new ledger at once and write as fast as they can lose nothing and see no error."""
-    path, count = tmp_path / "ledger.sqlite", 300
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITES, str(path), who, str(count)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for who in "ab"
-    ]  # fmt: skip
-    try:
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in started:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        assert [process.communicate(timeout=60)[1] for process in started] == ["", ""]
-        assert [process.returncode for process in started] == [0, 0]
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-    with open_ledger(path) as file:
-        assert names(file) == {f"{who}-{n}" for who in "ab" for n in range(count)}
-    with sqlite3.connect(path) as plain:
-        assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    plain.close()
-
-
-@pytest.mark.parametrize(("every_s", "copied"), [(-1.0, True), (3600.0, False)])
-def test_the_wal_is_copied_back_now_and_then(
-    file: OpenLedger, monkeypatch: pytest.MonkeyPatch, *, every_s: float, copied: bool
-) -> None:
-    """After its time the file itself holds what was written, while it is open; before, only the WAL does."""
-    monkeypatch.setattr(writer, "_CHECKPOINT_S", every_s)
-    before = file.path.stat().st_size
-    for n in range(2):  # the copy comes after the answer: the second write waits for the first one's
-        file.writer.write(note("x" * 200_000 + str(n)))
-    assert (file.path.stat().st_size > before + 200_000) is copied

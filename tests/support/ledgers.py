@@ -53,13 +53,18 @@ def bench(kind: str, folder: Path) -> Iterator[Bench]:
         )
         return
     with open_ledger(folder / "ledger.sqlite") as file:
-        yield Bench(
-            RelationalLedger(file),
-            lambda device: register(file, device),
-            lambda key: confirm(file, key),
-            Inspector(file, Looks(), lambda: NOW).step,
-            lambda hub, device: serve(file, hub, device),
-        )
+        yield relational(file)
+
+
+def relational(file: OpenLedger) -> Bench:
+    """An open ledger of either engine, on the bench."""
+    return Bench(
+        RelationalLedger(file),
+        lambda device: register(file, device),
+        lambda key: confirm(file, key),
+        Inspector(file, Looks(), lambda: NOW).step,
+        lambda hub, device: serve(file, hub, device),
+    )
 
 
 def body(seq: int = 0, systolic: object = 128, **more: object) -> dict[str, Any]:
