@@ -7,6 +7,7 @@ Refuses to know: which setting it is, names that only a name server knows.
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
@@ -28,10 +29,37 @@ def url_of(*schemes: str, path: bool = True) -> AfterValidator:
     return AfterValidator(check)
 
 
-def sqlite_file(text: str) -> str:
-    """``text`` if it is ``sqlite:///`` and a file's path."""
-    if not text.startswith("sqlite:///") or not text.removeprefix("sqlite:///").strip("/"):
-        raise ValueError("must name a file, as in sqlite:///data/ledger.sqlite: the one engine of this version")
+def series_url(text: str) -> str:
+    """``text`` if it is ``embedded``, or an InfluxDB's address."""
+    return text if text == "embedded" else str(url_of("http", "https", path=False).func(text))  # type: ignore[call-arg]
+
+
+_LEDGER = ("sqlite:///", "postgresql+psycopg://")
+_TLS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+_host = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?").fullmatch
+
+
+def ledger_url(text: str) -> str:
+    """``text`` if it is ``sqlite:///`` and a file's path, or ``postgresql+psycopg://user@host:port/database``.
+
+    Several hosts stand with commas between them: of those the one that can be written is used. Behind ``?`` may stand
+    how the line is secured (``sslmode``, ``sslrootcert``, ``sslcert``, ``sslkey``).
+    """
+    if text.startswith("sqlite:///") and text.removeprefix("sqlite:///").strip("/"):
+        return text
+    scheme, _, rest = text.partition("://")
+    where, _, options = rest.partition("?")
+    user, _, place = where.rpartition("@")
+    hosts, _, database = place.partition("/")
+    if f"{scheme}://" not in _LEDGER[1:] or not database or "/" in database or not all(map(_host, hosts.split(","))):
+        raise ValueError(
+            "must be sqlite:///data/ledger.sqlite or postgresql+psycopg://user@host:port/database;"
+            " several hosts stand with commas between them"
+        )
+    if ":" in user:
+        raise ValueError("must hold no password: name its file with CONSTANTES_LEDGER__PASSWORD_FILE")
+    if any(option.partition("=")[0] not in _TLS for option in filter(None, options.split("&"))):
+        raise ValueError(f"may say behind ? only {', '.join(sorted(_TLS))}")
     return text
 
 

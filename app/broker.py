@@ -6,21 +6,21 @@ Comes in: settings. Goes out: the gateway's account there, and the gate for devi
 from __future__ import annotations
 
 import shlex
+import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.addresses import is_loopback
-from app.settings import Settings, secret_of
+from app.settings import Settings, WrongSetting, secret_of
 from gateway.broker.accounts import BrokerUser
 from gateway.broker.credentials import gateway_credentials
 from gateway.broker.embedded_gate import EmbeddedGate
 from gateway.broker.faults import ListNotWritten
 from gateway.broker.gate import DeviceGate
-from gateway.broker.mosquitto import MosquittoGate
+from gateway.broker.mosquitto import MosquittoGate, Reload
 from gateway.broker.private_files import private_folder
 from gateway.mqtt import Account
+from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.sqlite import named_faults
 from registry import devices
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -47,12 +47,13 @@ def gate(settings: Settings) -> DeviceGate:
     """The door for devices."""
     if settings.has_embedded_broker:
         return EmbeddedGate(settings.broker_folder)
-    return MosquittoGate(settings.broker_folder, shlex.split(settings.mqtt.reload_command), _witnessed(settings))
+    return MosquittoGate(settings.broker_folder, _reload(settings))
 
 
 def can_reload(settings: Settings) -> bool:
     """Whether a change of accounts reaches the running broker; without a command only its next start reads them."""
-    return settings.has_embedded_broker or bool(settings.mqtt.reload_command.strip())
+    mqtt = settings.mqtt
+    return settings.has_embedded_broker or mqtt.reloads_itself or bool(mqtt.reload_command.strip())
 
 
 def users(file: OpenLedger) -> list[BrokerUser]:
@@ -74,12 +75,23 @@ def note_subscription(settings: Settings) -> None:
         raise ListNotWritten(failed) from failed
 
 
-def _witnessed(settings: Settings) -> tuple[str, int] | None:
-    """Where a reload can be proven: on this machine, where a secret may cross in the clear."""
+def _reload(settings: Settings) -> Reload:
+    """How that broker is told, and where it is asked whether it followed."""
+    command = shlex.split(settings.mqtt.reload_command)
+    if not settings.can_ask_broker:
+        return Reload(command)
     address = urlsplit(settings.mqtt.url or "")
-    if address.scheme != "mqtt" or not is_loopback(address.geturl()):
-        return None
-    return address.hostname or "", address.port or _PORTS[address.scheme]
+    place = address.hostname or "", address.port or _PORTS[address.scheme]
+    tls = _tls(settings) if address.scheme == "mqtts" else None
+    return Reload(command, settings.mqtt.reloads_itself, place, tls)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """What finds the broker's certificate good or not; raises WrongSetting."""
+    try:
+        return ssl.create_default_context(cafile=settings.mqtt.ca_file)
+    except OSError:  # ssl.SSLError is one
+        raise WrongSetting("CONSTANTES_MQTT__CA_FILE", "the file it names cannot be read as certificates") from None
 
 
 def _mark(settings: Settings) -> Path:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_ledger, cli_registry, cli_run
+from app import cli_ledger, cli_registry, cli_run, cli_series
 
 app = typer.Typer(
     name="constantes",
@@ -24,6 +24,7 @@ app = typer.Typer(
 cli_run.add(app)
 cli_registry.add(app)
 cli_ledger.add(app)
+cli_series.add(app)
 
 
 def _say_version(asked: bool) -> None:

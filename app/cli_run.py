@@ -5,6 +5,7 @@ Comes in: words. Goes out: an exit code. Refuses to know: how any of it works.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ def add(app: typer.Typer) -> None:
     for name in ("up", "gateway", "inspect", "project", "export", "api"):
         app.command(name, help=_PARTS[name])(_runner(name))
     app.command("office", hidden=True, help=_PARTS["office"])(_runner("office"))
+    app.command()(healthy)
     app.command()(demo)
     app.command()(simulate)
     app.add_typer(record, name="record")
@@ -50,6 +52,29 @@ def _runner(name: str) -> Callable[[], None]:
             raise typer.Exit(processes.RUN[name](load()))
 
     return run
+
+
+def healthy(
+    parts: Annotated[
+        list[str] | None, typer.Argument(metavar="[PART...]", help="gateway, inspect, ...; those of `up` when absent.")
+    ] = None,
+) -> None:
+    """Whether parts of the installation do their work now: exit code 0, or 1 and why not. For healthchecks."""
+    from app import status
+
+    problems = [problem for part in parts or ("gateway", "office") if (problem := status.unwell(_data(), part))]
+    if problems:
+        fail("; ".join(problems))
+
+
+def _data() -> Path:
+    """The data folder, from the environment alone where it is there: a healthcheck is asked often and must be quick."""
+    if told := os.environ.get("CONSTANTES_DATA"):
+        return Path(told)
+    with spoken():
+        from app.settings import load
+
+        return load().data
 
 
 def demo(

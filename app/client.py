@@ -114,11 +114,11 @@ def connected(settings: Settings, *, new: bool = True) -> Iterator[Api]:
             with line:
                 yield Api(line, in_process=False)
             return
-        if not new and not settings.ledger_path.exists() and not (settings.data / LOCK).exists():
+        if not new and not _is_there(settings) and not (settings.data / LOCK).exists():
             raise NoInstallation(settings.data)
         with InstanceLock(settings.data) as lock:
             if lock.take():
-                if not new and not settings.ledger_path.exists():
+                if not new and not _is_there(settings):
                     raise NoInstallation(settings.data)
                 with _served(settings) as own:
                     yield Api(own, in_process=True)
@@ -129,6 +129,11 @@ def connected(settings: Settings, *, new: bool = True) -> Iterator[Api]:
                 "Nothing was changed. Wait until it has started or ended, or stop it, and repeat the command."
             )
         time.sleep(_PAUSE_S)
+
+
+def _is_there(settings: Settings) -> bool:
+    """Whether an installation has its ledger; a server's database is made by whoever runs the server."""
+    return settings.has_ledger_server or settings.ledger_path.exists()
 
 
 def _reached(path: Path) -> httpx.Client | None:
@@ -148,11 +153,11 @@ def _reached(path: Path) -> httpx.Client | None:
 
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[_Line]:
+    from app import wiring
     from app.http import application
     from app.office import office
-    from ingest.ledger.files import open_ledger
 
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         yield _Own(httpx.ASGITransport(application(office(settings, file), settings, operator=True)))
 
 

@@ -7,14 +7,16 @@ know: FHIR, HTTP, patients.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 from prometheus_client import CollectorRegistry, write_to_textfile
 
-from app import broker, status
+from app import broker, status, waiting
 from app.clock import is_disciplined, now
 from app.memory import collect_rarely
+from app.parts import GATEWAY as PART
 from app.parts import only_one
 from app.settings import Settings
 from gateway.broker.faults import BrokerFault
@@ -23,12 +25,12 @@ from gateway.counts import Counts
 from gateway.mqtt import MqttSource
 from gateway.rounds import Rounds
 from ingest.ledger.faults import LedgerFault
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 
-PART = "gateway"
 _PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor starts it anew
 _TELL_S = 1.0
+_TURN_S = 0.1
 _TRY_AGAIN_S = 2.0
 _DAY = 86_400_000_000  # microseconds
 _AWAY = "the broker does not answer"
@@ -39,9 +41,11 @@ log = structlog.get_logger(PART)
 def run(settings: Settings, stop: threading.Event) -> int:
     """Take, keep and answer messages until ``stop`` is set."""
     collect_rarely()
-    with only_one(settings.data, PART), open_ledger(settings.ledger_path) as file:
+    with only_one(settings.data, PART), waiting.ledger(settings, PART, stop) as file:
+        if file is None:
+            return 0
         doorman = Doorman(settings, file)
-        doorman.shut_before_first()
+        _shut(doorman, settings, stop)
         source = MqttSource(broker.account(settings), on_subscribed=doorman.knock)
         ledger, counted = RelationalLedger(file), CollectorRegistry()
         consumer = Consumer(
@@ -59,7 +63,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         ]
         for thread in threads:
             thread.start()
-        code = _watch(settings, source, consumer, threads, counted, stop)
+        code = _watch(settings, source, lambda: consumer.problem or file.writer.problem, threads, counted, stop)
         stop.set()
         for thread in threads[:2]:  # not the doorman, who may be waiting for a broker: what he writes is whole or not
             thread.join()
@@ -129,19 +133,27 @@ class Doorman:
             )
 
 
+def _shut(doorman: Doorman, settings: Settings, stop: threading.Event) -> None:
+    """Keep devices out until the first subscription; whoever sets ``stop`` need not wait for a broker that is away."""
+    shutting = threading.Thread(target=doorman.shut_before_first, name="shut", daemon=True)
+    shutting.start()
+    while shutting.is_alive() and not stop.wait(_TURN_S):
+        status.tell(settings.data, PART, ready=False, problem=doorman.problem or _AWAY)
+
+
 def _watch(
     settings: Settings,
     source: MqttSource,
-    consumer: Consumer,
+    unkept: Callable[[], str | None],
     threads: list[threading.Thread],
     counted: CollectorRegistry,
     stop: threading.Event,
 ) -> int:
     """Tell how it goes every second; returns 1 when only a new process can help."""
-    while not stop.wait(_TELL_S if source.connected() else 0.1):
+    while not stop.wait(_TELL_S if source.connected() else _TURN_S):
         stalled = source.stalled(_PATIENCE_S)
         dead = [thread.name for thread in threads if not thread.is_alive()]
-        problem = stalled or consumer.problem or source.problem or (None if source.connected() else _AWAY)
+        problem = stalled or unkept() or source.problem or (None if source.connected() else _AWAY)
         if dead:
             problem = f"the {dead[0]} has ended"
         status.tell(settings.data, PART, ready=source.connected() and problem is None, problem=problem)

@@ -13,15 +13,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from app import status
 from console.office import Office
+from ingest.series.lag import Lag, lag
 from registry.standing import Standing, standing
 
 
 def exposition(office: Office, data: Path) -> bytes:
     """All counts as of now; the gateway's, which is another process, as of its last second."""
     with office.snapshot() as connection:
-        found = standing(connection, office.now())
+        found, behind = standing(connection, office.now()), lag(connection, office.now())
     registry = CollectorRegistry()
-    registry.register(_Now(found))
+    registry.register(_Now(found, behind))
     return generate_latest(registry) + _of_the_gateway(data)
 
 
@@ -35,8 +36,8 @@ def _of_the_gateway(data: Path) -> bytes:
 class _Now:
     """A collector of one snapshot."""
 
-    def __init__(self, found: Standing) -> None:
-        self._found = found
+    def __init__(self, found: Standing, behind: Lag) -> None:
+        self._found, self._behind = found, behind
 
     def collect(self) -> Iterator[Metric]:
         """The families."""
@@ -51,3 +52,9 @@ class _Now:
         yield GaugeMetricFamily(
             "constantes_delivery_oldest_seconds", "Age of the oldest version that is due", found.oldest_due_s
         )
+        behind = self._behind
+        yield GaugeMetricFamily(
+            "constantes_series_behind", "Published readings that trends do not show yet", behind.readings
+        )
+        yield GaugeMetricFamily("constantes_series_age_seconds", "How long the oldest of those waits", behind.age_s)
+        yield GaugeMetricFamily("constantes_series_late", "1 when that is too long", int(behind.is_late))

@@ -13,26 +13,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
 
-from app import status, wiring
+from app import projecting, status, waiting, wiring
 from app.clock import is_disciplined, now
 from app.memory import collect_rarely
-from app.parts import only_one
+from app.parts import OFFICE, only_one
 from app.settings import Settings
 from fhir_export.destinations import Dispatch
 from fhir_export.publish import Publisher
 from fhir_export.push.delivery import Delivery
 from fhir_export.push.server import FhirServer
+from fhir_export.push.statement import meaning
 from fhir_export.structure import load_models
 from ingest.inspection.inspector import Inspector
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
 from ingest.sandbox import Sandbox
-from ingest.series.projector import Projector
 
-PARTS = ("inspect", "export", "project", "api")
 _SWITCH_S = 0.0005  # the thread that holds the ledger's lock must not stand in line behind mapping (Python: 5 ms)
 _TELL_S, _TELL_SOON_S = 1.0, 0.1
 _GRACE_S = 4.0
@@ -49,24 +49,29 @@ class _Work:
     problem: Callable[[], str | None] = lambda: None
 
 
-def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = PARTS) -> int:
+def run(settings: Settings, stop: threading.Event, parts: Sequence[str] = OFFICE) -> int:
     """Do the work of ``parts`` until ``stop`` is set; returns 1 when a supervisor should start it again."""
     sys.setswitchinterval(_SWITCH_S)
     load_models()
     collect_rarely()
-    name = "office" if tuple(parts) == PARTS else parts[0]
-    with only_one(settings.data, name), open_ledger(settings.ledger_path) as file:
-        work = [each for part in parts for each in _WORK[part](settings, file)]
-        threads = {
-            each.name: threading.Thread(target=each.run, args=(stop,), name=each.name, daemon=True) for each in work
-        }
-        for thread in threads.values():
-            thread.start()
-        code = _watch(settings, name, work, threads, stop)
-        stop.set()
-        end = time.monotonic() + _GRACE_S
-        for thread in threads.values():  # a delivery may be waiting for a record: sent again, it changes nothing
-            thread.join(max(0.0, end - time.monotonic()))
+    name = "office" if tuple(parts) == OFFICE else parts[0]
+    with ExitStack() as held:
+        for each in dict.fromkeys((name, *parts)):  # also the office's parts, one by one: none runs twice on a folder
+            held.enter_context(only_one(settings.data, each))
+        file = held.enter_context(waiting.ledger(settings, name, stop))
+        return 0 if file is None else _run(settings, name, parts, file, stop)
+
+
+def _run(settings: Settings, name: str, parts: Sequence[str], file: OpenLedger, stop: threading.Event) -> int:
+    work = [each for part in parts for each in _WORK[part](settings, file)]
+    threads = {each.name: threading.Thread(target=each.run, args=(stop,), name=each.name, daemon=True) for each in work}
+    for thread in threads.values():
+        thread.start()
+    code = _watch(settings, name, work, threads, stop)
+    stop.set()
+    end = time.monotonic() + _GRACE_S
+    for thread in threads.values():  # a delivery may be waiting for a record: sent again, it changes nothing
+        thread.join(max(0.0, end - time.monotonic()))
     return code
 
 
@@ -99,10 +104,14 @@ def _export(settings: Settings, file: OpenLedger) -> list[_Work]:
 
 
 def _watch_destinations(deliveries: Sequence[Delivery], stop: threading.Event) -> None:
-    """Say once when a destination begins to wait, why, and when it goes on."""
+    """Say once when a destination begins to wait, why, and when it goes on; and what it lacks, by its own word."""
     said: dict[str, str | None] = {}
+    lacked: dict[str, tuple[str, ...]] = {}
     while not stop.wait(_TELL_S):
         for each in deliveries:
+            for lack in set(each.lacks) - set(lacked.get(each.destination, ())):
+                log.warning("destination lacks", name=each.destination, lack=lack, meaning=meaning(lack))
+            lacked[each.destination] = each.lacks
             if said.get(each.destination) != each.waits_because:
                 said[each.destination] = each.waits_because
                 log.warning("destination", name=each.destination, waits_because=each.waits_because or "goes on")
@@ -121,8 +130,12 @@ def _inspect(_settings: Settings, file: OpenLedger) -> list[_Work]:
 
 
 def _project(settings: Settings, file: OpenLedger) -> list[_Work]:
-    projector = Projector(file, wiring.series(settings, file))
-    return [_Work("project", projector.run, lambda: projector.problem)]
+    """The projector; what keeps it from its series is told by itself and makes nothing unready."""
+    projector = projecting.projector(settings, file)
+    return [
+        _Work("project", projector.run),
+        _Work("watch-series", lambda stop: projecting.watch(settings, file, projector, stop)),
+    ]
 
 
 def _api(settings: Settings, file: OpenLedger) -> list[_Work]:

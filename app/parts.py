@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+GATEWAY = "gateway"
+OFFICE = ("inspect", "export", "project", "api")
+"""What runs beside the gateway: together, or each as a process of its own."""
+
 
 class CannotStart(Exception):  # noqa: N818 - it names what was found, and is caught by that name
     """A part cannot be started here; the text says what happened, what is safe and what to do."""

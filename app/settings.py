@@ -1,4 +1,4 @@
-"""The settings of an installation: one frozen model a part, read from the environment and from ``.env``.
+"""The settings of an installation, one frozen model a part, read from the environment and from ``.env``.
 
 Comes in: names that begin with ``CONSTANTES_`` (nested by ``__``). Goes out: ``Settings``, or ``WrongSetting``, which
 names the setting and never shows its value: it may be a secret. Refuses to know: what the parts do with them.
@@ -13,15 +13,25 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from app.addresses import is_loopback, sqlite_file, url_of
+from app.addresses import is_loopback
+from app.setting_parts import (
+    EXAMPLE_OID,
+    BrokerSettings,
+    ClockSettings,
+    DeploymentSettings,
+    HttpSettings,
+    LedgerSettings,
+    MqttSettings,
+    Part,
+    RecordSettings,
+    SeriesSettings,
+)
 from app.setting_words import problem, unknown
 
 PREFIX = "CONSTANTES_"
-EXAMPLE_OID = "2.999.1"
-"""Below the arc that ITU-T X.660 keeps for examples: good for trials, never for a record that others read."""
 
 
 class WrongSetting(Exception):  # noqa: N818 - it names what was found, and is caught by that name
@@ -35,88 +45,6 @@ class WrongSetting(Exception):  # noqa: N818 - it names what was found, and is c
     def told(self, safe: str) -> str:
         """For a person; ``safe`` says what did not happen because of it."""
         return f"{self.name}: {self.problem}. {safe} Correct it in the environment or in .env."
-
-
-Port = Annotated[int, Field(ge=1, le=65_535)]
-Oid = Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$", max_length=64)]
-
-
-class Part(BaseModel):
-    """What all parts have: nothing changes after the start, and an unknown name is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class HttpSettings(Part):
-    """Where people and software reach the installation."""
-
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Port = 8000
-    public_url: Annotated[str, url_of("http", "https")] | None = None
-    """How people and software reach it, where that differs: what links in answers begin with."""
-    open_metrics: bool = False
-    """Whether ``/metrics``, which carries no identity, is answered without a token."""
-
-
-class MqttSettings(Part):
-    """A broker that somebody else runs; without ``url`` the embedded one is used."""
-
-    url: Annotated[str, url_of("mqtt", "mqtts", path=False)] | None = None
-    username: str | None = None
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    reload_command: str = ""
-    """What makes that broker read its accounts again, such as ``systemctl reload mosquitto``; runs without a shell."""
-    public_url: Annotated[str, url_of("mqtt", "mqtts", path=False)] | None = None
-    """How devices reach the broker, where that differs: what ``device add`` prints."""
-
-
-class BrokerSettings(Part):
-    """The embedded broker."""
-
-    port: Port = 1883
-
-
-class LedgerSettings(Part):
-    """Where the ledger lies; absent: ``ledger.sqlite`` in the data folder."""
-
-    url: Annotated[str, AfterValidator(sqlite_file)] | None = None
-
-
-class SeriesSettings(Part):
-    """The time series behind trends."""
-
-    url: Literal["embedded"] = "embedded"
-
-
-class RecordSettings(Part):
-    """A FHIR server that readings are written to; without ``url`` exports wait."""
-
-    url: Annotated[str, url_of("http", "https")] | None = None
-    patients: Literal["lookup", "write"] = "lookup"
-    token_file: Path | None = None
-    allow_simulated: bool = False
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is on this machine, or is not there at all."""
-        return self.url is None or is_loopback(self.url)
-
-
-class DeploymentSettings(Part):
-    """What this installation is."""
-
-    oid: Oid = EXAMPLE_OID
-    production: bool = False
-    """Whether real national identity numbers are taken; otherwise only those of the test systems are."""
-
-
-class ClockSettings(Part):
-    """How far clocks are trusted."""
-
-    disciplined: Literal["auto", "yes", "no"] = "auto"
-    oldest_days: Annotated[int, Field(ge=1, le=3_650)] = 90
-    """Readings older than this are set aside as ``time.too_old`` (device contract, section 10)."""
 
 
 class Settings(BaseSettings):
@@ -139,10 +67,16 @@ class Settings(BaseSettings):
     clock: ClockSettings = ClockSettings()
 
     @property
+    def has_ledger_server(self) -> bool:
+        """Whether the ledger is a PostgreSQL database, not a file."""
+        return self.ledger.url is not None and not self.ledger.url.startswith("sqlite:///")
+
+    @property
     def ledger_path(self) -> Path:
-        """The ledger's file."""
-        url = self.ledger.url
-        return self.data / "ledger.sqlite" if url is None else Path(url.removeprefix("sqlite:///"))
+        """The ledger's file, where it is one; the folder around it is also where blobs lie."""
+        if self.ledger.url is None or self.has_ledger_server:
+            return self.data / "ledger.sqlite"
+        return Path(self.ledger.url.removeprefix("sqlite:///"))
 
     @property
     def broker_folder(self) -> Path:
@@ -153,6 +87,11 @@ class Settings(BaseSettings):
     def has_embedded_broker(self) -> bool:
         """Whether the installation brings its own broker."""
         return self.mqtt.url is None
+
+    @property
+    def can_ask_broker(self) -> bool:
+        """Whether somebody else's broker can be asked with a secret: over TLS, or on this machine."""
+        return self.mqtt.url is not None and (self.mqtt.url.startswith("mqtts://") or is_loopback(self.mqtt.url))
 
     @property
     def mqtt_url(self) -> str:
@@ -195,6 +134,7 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         part = named[1].upper() if named else "..."
         raise WrongSetting(f"{PREFIX}{part}", "has parts: set each under its own name, as in .env.example") from None
     _check_together(settings)
+    _check_series(settings.series)
     return settings
 
 
@@ -237,6 +177,11 @@ def _name(place: tuple[int | str, ...]) -> str:
     return PREFIX + "__".join(words)
 
 
+def _check_series(series: SeriesSettings) -> None:
+    if not series.is_embedded and series.token_file is None:
+        raise WrongSetting(f"{PREFIX}SERIES__TOKEN_FILE", "is absent, yet an InfluxDB is named, which asks for a token")
+
+
 def _check_together(settings: Settings) -> None:
     if settings.mqtt.url is None and settings.http.port == settings.broker.port:
         raise WrongSetting(f"{PREFIX}HTTP__PORT", "is the broker's port too: give each a port of its own")
@@ -250,5 +195,14 @@ def _check_together(settings: Settings) -> None:
                 )
     if settings.mqtt.url is None and (settings.mqtt.username or settings.mqtt.password_file):
         raise WrongSetting(f"{PREFIX}MQTT__URL", "is absent, yet a user name or password for that broker is given")
+    if not settings.has_ledger_server and settings.ledger.password_file is not None:
+        raise WrongSetting(f"{PREFIX}LEDGER__PASSWORD_FILE", "goes with a PostgreSQL address: a ledger file has none")
+    if not settings.has_ledger_server and settings.ledger.standby == "required":
+        raise WrongSetting(f"{PREFIX}LEDGER__STANDBY", "goes with a PostgreSQL address: a ledger file has no standby")
+    if settings.mqtt.reloads_itself and not settings.can_ask_broker:
+        raise WrongSetting(
+            f"{PREFIX}MQTT__RELOADS_ITSELF",
+            "is proven by asking the broker, and a secret would cross a network in the clear: give an mqtts:// address",
+        )
     if bool(settings.mqtt.username) != bool(settings.mqtt.password_file):
         raise WrongSetting(f"{PREFIX}MQTT__USERNAME", "goes with PASSWORD_FILE: give both or neither")

@@ -50,6 +50,16 @@ def tell(data: Path, part: str, *, ready: bool, problem: str | None = None) -> N
     _write(folder(data) / f"{part}.json", asdict(Status(os.getpid(), ready, time.time(), problem)))
 
 
+def unwell(data: Path, part: str) -> str | None:
+    """Why ``part`` does not do its work now, for a person; None when it does."""
+    said = read(data, part)
+    if said is None:
+        return f"{part} has not said anything yet"
+    if not said.is_fresh:
+        return f"{part} has been silent for {time.time() - said.at:.0f} s"
+    return None if said.ready else f"{part}: {said.problem or 'not ready yet'}"
+
+
 def note(data: Path, processes: Mapping[str, int | None]) -> None:
     """Say which process is which; None for a part that does not run now."""
     _write(folder(data) / _PROCESSES, processes)

@@ -20,13 +20,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from app import status, wiring
-from app.parts import CannotStart, only_one
+from app.parts import GATEWAY, OFFICE, CannotStart, only_one
 from app.settings import Settings
 from gateway.broker import leash
 from gateway.broker.embedded import EmbeddedBroker
 from gateway.broker.faults import BrokerFault
 from gateway.broker.private_files import private_folder
-from ingest.ledger.files import open_ledger
 
 _TURN_S = 0.1
 _WAITS_S = (0.2, 5.0)  # between two starts of a part that keeps ending: doubled each time; devices wait meanwhile
@@ -146,10 +145,10 @@ class Supervisor:
 
     def _prepare(self) -> None:
         settings = self.settings
-        for part in ("gateway", "office"):
+        for part in (GATEWAY, "office", *OFFICE):
             _wait_for_the_dying(settings, part)
         _refuse_busy(settings.http.host, settings.http.port)
-        with open_ledger(settings.ledger_path) as file:  # also says at once when it cannot be opened
+        with wiring.ledger(settings) as file:  # also says at once when it cannot be opened
             wiring.refuse_simulated(settings, file)
         status.forget(settings.data)
         status.folder(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """What the installation and the record say after the morning, asked the way anybody would.
 
-Comes in: the API, a client's token, the record's address. Goes out: ``Told``. Refuses to know: what it should be.
+Comes in: the API, a client's token, the record. Goes out: ``Told``. Refuses to know: what it should be.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 
 from app.client import Api
+from app.demo import trends
+from app.demo.trends import Trends
 
 Json: TypeAlias = Mapping[str, Any]
 """A JSON object as it came, numbers as Decimal."""
@@ -27,14 +29,30 @@ class NotTold(Exception):  # noqa: N818 - it says what is missing
     """A question was not answered; the text is for a person."""
 
 
+class Record(Protocol):
+    """The record that readings are written to, as the demonstration looks into it; raises NotTold."""
+
+    def held(self, line: httpx.Client) -> bytes:
+        """Every resource that it holds, as NDJSON. Asked once, when nothing is on its way any more."""
+
+    def sent(self, line: httpx.Client) -> Sequence[Json]:
+        """For each resource its ``id``, how often it came (``puts``), and its ``versions``. Asked after ``held``."""
+
+    def faults(self, line: httpx.Client) -> Json:
+        """What went wrong there, and how often."""
+
+    def misbehave(self, faults: Sequence[str]) -> None:
+        """Misbehave from now on; called only for a scenario that has such faults."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """``readings``, ``quarantine``, ``deliveries``, ``gaps``, ``balance``, ``verify`` are ``/api/v1``'s answers.
 
     ``pulled`` is a client's search by patient and type, one each, as the bytes that came; ``files`` are the contents
-    to which they point, by their address, in the form in which they were asked for: their own. ``record`` has every
-    resource that the record holds, ``held`` the same as NDJSON as it came, ``sent`` for each how often it came and in
-    how many versions, ``record_faults`` what went wrong there.
+    to which they point, by their address, in the form in which they were asked for: their own. ``trends`` is what the
+    time series holds. ``record`` has every resource that the record holds, ``held`` the same as NDJSON as it came,
+    ``sent`` for each how often it came and in how many versions, ``record_faults`` what went wrong there.
     """
 
     readings: Sequence[Json]
@@ -45,6 +63,7 @@ class Told:
     verify: Json
     pulled: Mapping[tuple[str, str], bytes]
     files: Mapping[str, bytes]
+    trends: Trends
     record: Sequence[Json]
     held: bytes
     sent: Sequence[Json]
@@ -56,11 +75,10 @@ class Told:
         return [resource for body in bundles for resource in entries(body)]
 
 
-def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) -> Told:
+def ask(api: Api, fhir: str, token: str, patients: Sequence[str], record: Record) -> Told:
     """Ask everything; raises NotTold or ClientFault."""
     with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as line:
-        kinds = read(_get(line, f"{inspect}/summary"))["resources"]
-        held = b"".join(_get(line, f"{inspect}/resources?type={kind}") for kind in kinds)
+        held = record.held(line)
         pulled = {(patient, type_): pull(line, fhir, token, type_, patient) for patient in patients for type_ in TYPES}
         return Told(
             readings=api.get("/readings", limit=_MOST)["items"],
@@ -71,23 +89,24 @@ def ask(api: Api, fhir: str, token: str, patients: Sequence[str], inspect: str) 
             verify=api.get("/ledger/verify"),
             pulled=pulled,
             files=_files(line, fhir, token, pulled),
-            record=_lines(held),
+            trends=trends.ask(api, patients),
+            record=lines(held),
             held=held,
-            sent=_lines(_get(line, f"{inspect}/puts")),
-            record_faults=read(_get(line, f"{inspect}/faults"))["fired"],
+            sent=record.sent(line),
+            record_faults=record.faults(line),
         )
 
 
 def pull(line: httpx.Client, fhir: str, token: str, type_: str, patient: str) -> bytes:
     """Every resource of a type and a patient, as a client gets it; the morning is smaller than a page."""
     address = f"{fhir}/{type_}?patient={patient}&_count={_MOST}"
-    return _get(line, address, {"Authorization": f"Bearer {token}"})
+    return get(line, address, {"Authorization": f"Bearer {token}"})
 
 
 def _files(line: httpx.Client, fhir: str, token: str, pulled: Mapping[tuple[str, str], bytes]) -> dict[str, bytes]:
     """Each content that a pulled resource points to, asked for in the media type that it is said to have."""
     return {
-        str(one["url"]): _get(
+        str(one["url"]): get(
             line, f"{fhir}/{one['url']}", {"Authorization": f"Bearer {token}", "Accept": str(one["contentType"])}
         )
         for body in pulled.values()
@@ -114,11 +133,13 @@ def entries(bundle: bytes) -> list[Json]:
     return [entry["resource"] for entry in read(bundle).get("entry", ())]
 
 
-def _lines(body: bytes) -> list[Json]:
+def lines(body: bytes) -> list[Json]:
+    """The documents of NDJSON."""
     return [read(line) for line in body.splitlines() if line]
 
 
-def _get(line: httpx.Client, address: str, headers: Mapping[str, str] | None = None) -> bytes:
+def get(line: httpx.Client, address: str, headers: Mapping[str, str] | None = None) -> bytes:
+    """The body of a 200; raises NotTold for any other answer."""
     where = address.partition("?")[0]
     try:
         answer = line.get(address, headers=headers)

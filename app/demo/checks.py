@@ -12,13 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.demo import asked, becomes, contents, ecg_check
+from app.demo import asked, becomes, contents, ecg_check, trends
 from app.demo.asked import Json, Told
 from app.demo.contents import Sent
 from app.demo.evidence import Account, Made
+from app.demo.finding import Finding
 from app.demo.tracing import is_tracing
-
-KEEP = "Keep the folder named above, and run `constantes trace` on an id named here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +42,6 @@ class Facts:
     def made(self) -> dict[str, Made]:
         """Every reading that any device made, by id."""
         return {reading: made for account in self.accounts for reading, made in account.made.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check came to: ``problem`` None when all is as it should be, else what happened."""
-
-    what: str
-    problem: str | None = None
-    remedy: str = KEEP
-
-    @property
-    def line(self) -> str:
-        """For a person."""
-        return f"ok      {self.what}" if self.problem is None else f"NOT ok  {self.what}: {self.problem}. {self.remedy}"
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -152,6 +137,13 @@ def _settled(facts: Facts) -> Finding:
     return Finding("nothing waits: no delivery, no gap, no reading without a patient", problem and f"{problem} wait")
 
 
+def _trends(facts: Facts) -> Finding:
+    stored = {reading: facts.made[reading] for reading in facts.stored}
+    told = facts.told.trends
+    what = f"{len(told)} trends hold {sum(map(len, told.values()))} values: those of the stored readings, each once"
+    return Finding(what, trends.difference(stored, facts.whose, told))
+
+
 def _ecg(facts: Facts) -> Finding:
     tracings = [one for one in facts.told.seen("Observation") if is_tracing(one)]
     wanted = [facts.made[reading] for reading in facts.stored if facts.made[reading].kind == "ecg"]
@@ -213,8 +205,8 @@ def _valid(facts: Facts) -> Finding:
 
 
 _CHECKS: Sequence[Callable[[Facts], Finding]] = (
-    _receipts, _ledger, _balance, _verify, _wrong_units, _in_record, _provenance, _confirmed, _settled, _ecg, _files,
-    _parts, _marked, _valid,
+    _receipts, _ledger, _balance, _verify, _wrong_units, _in_record, _provenance, _confirmed, _settled, _trends, _ecg,
+    _files, _parts, _marked, _valid,
 )  # fmt: skip
 
 

@@ -12,8 +12,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from app.client import Api
 from app.demo.cast import Cast, performing
 from app.demo.evidence import Account, account
@@ -64,9 +62,9 @@ def _watch(
     while True:
         at_s = time.monotonic() - began
         over = all(one.done() for one in playing)
-        if at_s >= scenario.record_fails_at_s and not fails:
+        if scenario.record_faults and at_s >= scenario.record_fails_at_s and not fails:
             fails = True
-            misbehave(running, scenario.record_faults)
+            running.record.misbehave(scenario.record_faults)
             board.say(f"{at_s:4.0f} s  the record begins to misbehave: it stores, and cuts the line without an answer")
         moment = _moment(scenario, folder, api, at_s)
         board.show(moment)
@@ -89,8 +87,3 @@ def _settled(scenario: Scenario, moment: Moment, api: Api) -> bool:
         for player, account in zip(scenario.players, moment.accounts, strict=True)
     )
     return answered and not api.get("/deliveries", limit=1)["items"]
-
-
-def misbehave(running: Stage, faults: Sequence[str]) -> None:
-    """Let the record misbehave from now on."""
-    httpx.post(f"{running.inspect}/faults", json={"faults": list(faults)}, trust_env=False).raise_for_status()

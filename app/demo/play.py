@@ -11,15 +11,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeAlias
 
 from app.client import Api, connected
 from app.demo import morning, story
 from app.demo.asked import NotTold, ask
 from app.demo.cast import Cast, register
-from app.demo.checks import Facts, Finding, findings
+from app.demo.checks import Facts, findings
 from app.demo.contents import Sent
+from app.demo.finding import Finding
 from app.demo.folder import DATA, TOKEN, fresh
 from app.demo.scenario import MORNING, Scenario
 from app.demo.stage import Stage, stage
@@ -31,12 +34,19 @@ _GONE_S = 5.0
 _INTERRUPTED = 130  # what a shell expects of a program that SIGINT ended
 
 
-def play(*, once: bool, scenario: Scenario = MORNING, folder: Path = Path("demo-output")) -> int:
-    """Play the morning; without ``once`` everything stays up until Ctrl-C. Raises CannotStart or ClientFault."""
+Shape: TypeAlias = Callable[[Path], AbstractContextManager[Stage]]
+"""Starts an installation and a record in an empty folder, and ends both with its block."""
+
+
+def play(*, once: bool, scenario: Scenario = MORNING, folder: Path = Path("demo-output"), shape: Shape = stage) -> int:
+    """Play the morning; without ``once`` everything stays up until Ctrl-C. Raises CannotStart or ClientFault.
+
+    ``shape`` is what it is played on: on embedded defaults, unless another is given.
+    """
     began = time.monotonic()
     with _stopped_by_signals():
         try:
-            results = _whole(scenario, fresh(folder), once=once)
+            results = _whole(scenario, fresh(folder), shape, once=once)
         except KeyboardInterrupt:
             _say("", "Stopped. Everything that was started has ended.")
             return _INTERRUPTED
@@ -49,11 +59,11 @@ def play(*, once: bool, scenario: Scenario = MORNING, folder: Path = Path("demo-
     return 1 if wrong else 0
 
 
-def _whole(scenario: Scenario, folder: Path, *, once: bool) -> list[Finding]:
+def _whole(scenario: Scenario, folder: Path, shape: Shape, *, once: bool) -> list[Finding]:
     _say(_HELLO.format(rooms=len(scenario.rooms), devices=len(scenario.players), people=len(scenario.people)))
     _say(*(f"  room {number}: {room.title}" for number, room in enumerate(scenario.rooms, 1)))
     began = time.monotonic()
-    with stage(folder.resolve()) as running:
+    with shape(folder.resolve()) as running:
         _say(f"Everything is up after {time.monotonic() - began:.1f} s. Data, log and files to open: {folder}/", "")
         with connected(running.settings) as api:
             cast = register(api, scenario)
@@ -68,7 +78,7 @@ def _whole(scenario: Scenario, folder: Path, *, once: bool) -> list[Finding]:
 def _shown(scenario: Scenario, running: Stage, cast: Cast, api: Api, folder: Path) -> list[Finding]:
     """Play, tell, check."""
     played = morning.play(scenario, running, cast, api)
-    told = ask(api, f"{running.http}/fhir", cast.token, cast.patients, running.inspect)
+    told = ask(api, f"{running.http}/fhir", cast.token, cast.patients, running.record)
     _scene("The ledger's balance", story.balance(told, folder))
     _scene("What a client pulls", story.pulled(told, cast.patients[0], folder))
     _scene("The ECG on paper", story.ecg(told, folder))

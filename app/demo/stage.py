@@ -15,11 +15,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import app
+from app.demo.asked import Record
+from app.demo.record import Simulated
 from app.parts import CannotStart
 from app.settings import PREFIX, Settings
 from app.status import folder as status_folder
@@ -33,15 +35,15 @@ _RECORD_READY, _READY = "record ready on ", "Constantes is ready"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Addresses of what runs. ``log`` is where the installation writes what it does."""
+    """Addresses of what runs, here or in another shape. ``log`` is where the installation writes what it does."""
 
     data: Path
     log: Path
     http: str
     mqtt: str
-    record: str
-    _up: subprocess.Popen[str]
-    _record: subprocess.Popen[str]
+    record: Record
+    _runs: Callable[[], bool]
+    _processes: Callable[[], Mapping[str, int]]
 
     @property
     def settings(self) -> Settings:
@@ -49,19 +51,13 @@ class Stage:
         return Settings.model_construct(data=self.data)
 
     @property
-    def inspect(self) -> str:
-        """Where the record tells what it holds, outside FHIR."""
-        return f"{self.record.removesuffix('/fhir')}/_inspect"
-
-    @property
     def runs(self) -> bool:
         """Whether the installation and the record still run."""
-        return self._up.poll() is None and self._record.poll() is None
+        return self._runs()
 
     def processes(self) -> Mapping[str, int]:
         """Every process of the stage by name."""
-        parts: dict[str, int] = json.loads((status_folder(self.data) / "processes").read_text("utf-8"))
-        return {**parts, "record": self._record.pid}
+        return self._processes()
 
 
 @contextlib.contextmanager
@@ -70,23 +66,37 @@ def stage(folder: Path) -> Iterator[Stage]:
     data, log = folder / "data", folder / "constantes.log"
     http, mqtt = _port(_HTTP_PORT), _port(_MQTT_PORT)
     with contextlib.ExitStack() as ends, log.open("w") as errors:
-        record = ends.enter_context(_running(["simulators.record"], _clean(), folder, errors))
+        record = ends.enter_context(running(["simulators.record"], clean(), folder, errors))
         address = _ready(record, _RECORD_READY, log).removeprefix(_RECORD_READY)
         settings = {
             "DATA": str(data), "HTTP__PORT": str(http), "BROKER__PORT": str(mqtt), "RECORD__URL": address,
             "RECORD__PATIENTS": "write", "CLOCK__DISCIPLINED": "yes",
         }  # fmt: skip
-        environment = _clean() | {f"{PREFIX}{name}": value for name, value in settings.items()}
-        up = ends.enter_context(_running(["app", "up"], environment, folder, errors))
+        environment = clean() | {f"{PREFIX}{name}": value for name, value in settings.items()}
+        up = ends.enter_context(running(["app", "up"], environment, folder, errors))
         _ready(up, _READY, log)
-        yield Stage(data, log, f"http://{_LOOPBACK}:{http}", f"mqtt://{_LOOPBACK}:{mqtt}", address, up, record)
+
+        def runs() -> bool:
+            return up.poll() is None and record.poll() is None
+
+        def processes() -> Mapping[str, int]:
+            parts: dict[str, int] = json.loads((status_folder(data) / "processes").read_text("utf-8"))
+            return {**parts, "record": record.pid}
+
+        yield Stage(
+            data, log, f"http://{_LOOPBACK}:{http}", f"mqtt://{_LOOPBACK}:{mqtt}",
+            Simulated(f"{address.removesuffix('/fhir')}/_inspect"), runs, processes,
+        )  # fmt: skip
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     module: list[str], environment: Mapping[str, str], folder: Path, errors: object
 ) -> Iterator[subprocess.Popen[str]]:
-    """``python -m MODULE...`` until the end of the block; its folder is one without a ``.env``."""
+    """``python -m MODULE...`` until the end of the block; its folder is one without a ``.env``.
+
+    Called from the main thread: the kernel ties the process to the thread that starts it.
+    """
     command = [sys.executable, leash.__file__, str(os.getpid()), sys.executable, "-m", *module]
     process = subprocess.Popen(
         command, env=environment, cwd=folder, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -115,7 +125,7 @@ def _ready(process: subprocess.Popen[str], word: str, log: Path) -> str:
     )
 
 
-def _clean() -> dict[str, str]:
+def clean() -> dict[str, str]:
     """The environment without settings, in which this very program is found from any folder."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     root = str(Path(app.__path__[0]).resolve().parent)

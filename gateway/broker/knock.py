@@ -7,9 +7,12 @@ It is fifteen lines of MQTT 3.1.1 on a socket because a client library would ret
 the code.
 """
 
+import contextlib
 import secrets
 import socket
+import ssl
 import time
+from collections.abc import Iterator
 
 ACCEPTED = 0  # MQTT 3.1.1 section 3.2.2.3
 
@@ -20,12 +23,18 @@ _CONNACK = 0x20
 _CONNACK_BYTES = 4
 _DISCONNECT = b"\xe0\x00"
 _PAUSE_S = 0.02
+_PAUSE_TLS_S = 0.2  # a handshake costs both sides milliseconds of computing
 
 
-def knock(address: tuple[str, int], name: str, secret: str, timeout_s: float = 2.0) -> int | None:
-    """Connect once as `name` with a clean session; return CONNACK's return code, None for silence."""
+def knock(
+    address: tuple[str, int], name: str, secret: str, timeout_s: float = 2.0, *, tls: ssl.SSLContext | None = None
+) -> int | None:
+    """Connect once as `name` with a clean session; return CONNACK's return code, None for silence.
+
+    With `tls` the secret leaves only after the broker's certificate was found good for the address's host.
+    """
     try:
-        with socket.create_connection(address, timeout=timeout_s) as door:
+        with _door(address, timeout_s, tls) as door:
             door.sendall(_connect(name, secret))
             answer = door.recv(_CONNACK_BYTES)
             if len(answer) < _CONNACK_BYTES or answer[0] != _CONNACK:
@@ -36,14 +45,26 @@ def knock(address: tuple[str, int], name: str, secret: str, timeout_s: float = 2
         return None
 
 
-def knock_until(address: tuple[str, int], name: str, secret: str, deadline_s: float) -> bool:
+def knock_until(
+    address: tuple[str, int], name: str, secret: str, deadline_s: float, *, tls: ssl.SSLContext | None = None
+) -> bool:
     """Knock until let in; return False when `deadline_s` seconds were not enough."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
-        if knock(address, name, secret) == ACCEPTED:
+        if knock(address, name, secret, tls=tls) == ACCEPTED:
             return True
-        time.sleep(_PAUSE_S)
+        time.sleep(_PAUSE_S if tls is None else _PAUSE_TLS_S)
     return False
+
+
+@contextlib.contextmanager
+def _door(address: tuple[str, int], timeout_s: float, tls: ssl.SSLContext | None) -> Iterator[socket.socket]:
+    with socket.create_connection(address, timeout=timeout_s) as plain:
+        if tls is None:
+            yield plain
+            return
+        with tls.wrap_socket(plain, server_hostname=address[0]) as door:
+            yield door
 
 
 def _connect(name: str, secret: str) -> bytes:

@@ -5,8 +5,10 @@ which deploy/mosquitto/constantes.conf includes, and a Mosquitto that was seen t
 it is started, its other settings.
 """
 
+import ssl
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.broker.accounts import (
@@ -38,19 +40,29 @@ _GATEWAY_RIGHTS = (
 )
 
 
-class MosquittoGate:
-    """A `DeviceGate` for a Mosquitto; usable from any process that may write `folder`.
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How Mosquitto comes to read its files again, and how that is seen.
 
-    `reload_command` makes Mosquitto read its files again, for instance ("systemctl", "reload", "mosquitto");
-    an empty one only writes them. `address` is where Mosquitto listens without TLS on this machine: with it
-    the reload is proven by a witness account whose secret is new each time; without it the command's exit
-    code has to do.
+    `command` makes it, for instance ("systemctl", "reload", "mosquitto"). `by_itself`: whoever runs it looks at the
+    files, as deploy/mosquitto/start does, and no command is needed. With neither, the files are only written.
+    `address` is where Mosquitto can be asked safely, on this machine or over `tls`: with it the reload is proven by a
+    witness account whose secret is new each time; without it the command's exit code has to do.
     """
 
-    def __init__(self, folder: Path, reload_command: Sequence[str], address: tuple[str, int] | None = None) -> None:
+    command: Sequence[str] = ()
+    by_itself: bool = False
+    address: tuple[str, int] | None = None
+    tls: ssl.SSLContext | None = None
+
+
+class MosquittoGate:
+    """A `DeviceGate` for a Mosquitto; usable from any process that may write `folder`."""
+
+    def __init__(self, folder: Path, reload: Reload | Sequence[str], address: tuple[str, int] | None = None) -> None:
+        """`reload` may be the command alone; `address` then is where Mosquitto listens without TLS on this machine."""
         self._folder = folder.resolve()
-        self._reload_command = list(reload_command)
-        self._address = address
+        self._how = reload if isinstance(reload, Reload) else Reload(reload, address=address)
 
     def admit(self, users: Sequence[BrokerUser]) -> None:
         """See `DeviceGate.admit`. The gateway's own account is let in always and need not be listed.
@@ -71,16 +83,23 @@ class MosquittoGate:
             raise ListNotWritten(failed) from failed
 
     def _reload(self, witness_secret: str) -> None:
-        if not self._reload_command:
+        how = self._how
+        if how.command:
+            _command(how.command)
+        elif not how.by_itself:
             return
-        try:
-            done = subprocess.run(self._reload_command, capture_output=True, timeout=_COMMAND_S, check=False)
-        except (OSError, subprocess.TimeoutExpired) as failed:
-            raise _not_seen(f"The reload command failed: {type(failed).__name__}.") from failed
-        if done.returncode != 0:
-            raise _not_seen(f"The reload command ended with code {done.returncode}.")
-        if self._address and not knock_until(self._address, WITNESS, witness_secret, _RELOAD_S):
+        if how.address and not knock_until(how.address, WITNESS, witness_secret, _RELOAD_S, tls=how.tls):
             raise _not_seen(f"Mosquitto did not use the new accounts within {_RELOAD_S:.0f} s.")
+
+
+def _command(words: Sequence[str]) -> None:
+    """Run the reload command; raises ReloadNotSeen."""
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=_COMMAND_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise _not_seen(f"The reload command failed: {type(failed).__name__}.") from failed
+    if done.returncode != 0:
+        raise _not_seen(f"The reload command ended with code {done.returncode}.")
 
 
 def passwords(users: Sequence[BrokerUser]) -> str:

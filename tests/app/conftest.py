@@ -5,42 +5,41 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 from typer.testing import CliRunner
 
 from app.settings import Settings, load
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
+from tests.support.engines import ENGINES, Place, fresh
 from tests.support.web import Web
 
 
-@pytest.fixture(scope="session")
-def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new ledger: making one takes longer than most tests."""
-    path = tmp_path_factory.mktemp("empty") / "ledger.sqlite"
-    open_ledger(path).close()
-    return path
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The new ledger of an installation below the test's folder, of each engine in turn."""
+    data = tmp_path / "data"
+    data.mkdir()
+    yield from fresh(request, data)
 
 
 @pytest.fixture
-def settings(tmp_path: Path, empty_ledger: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an installation below the test's folder, and no others."""
+def settings(tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of that installation, and no others."""
     for name in os.environ:
         if name.upper().startswith("CONSTANTES_"):
             monkeypatch.delenv(name)
-    data = tmp_path / "data"
-    data.mkdir()
-    copyfile(empty_ledger, data / "ledger.sqlite")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CONSTANTES_DATA", str(data))
+    monkeypatch.setenv("CONSTANTES_DATA", str(tmp_path / "data"))
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
     return load()
 
 
 @pytest.fixture
-def file(settings: Settings) -> Iterator[OpenLedger]:
+def file(place: Place) -> Iterator[OpenLedger]:
     """The installation's ledger, opened by the test."""
-    with open_ledger(settings.ledger_path) as opened:
+    with place.open() as opened:
         yield opened
 
 

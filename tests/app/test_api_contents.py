@@ -25,6 +25,7 @@ from tests.support.apart import (
     send,
     tracing,
 )
+from tests.support.engines import in_a_file
 from tests.support.ledgers import NOW, STREAM, reading, register
 from tests.support.web import Web
 
@@ -143,6 +144,7 @@ def test_a_stretch_of_a_recording_is_answered_and_noted(soft: Web) -> None:
     assert audit(soft.file)[1:] == [("soft", "Observation", None, 1)] * 2
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [

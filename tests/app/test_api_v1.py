@@ -12,6 +12,7 @@ from app.settings import Settings
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import Key
+from tests.support.engines import in_a_file
 from tests.support.ledgers import NOW, STREAM, reading, register
 from tests.support.web import Web
 
@@ -61,6 +62,7 @@ def test_a_token_needs_the_scope_for_all_sites(
     assert (answer.status_code, answer.json()["code"]) == (403, code)
 
 
+@in_a_file
 def test_no_client_can_say_that_it_is_the_operator(web: Web) -> None:
     """The mark is in the ASGI scope, where no header reaches."""
     answer = web.ask("GET", "/api/v1/devices", headers={"operator": "true", "x-state-operator": "true"})
@@ -212,6 +214,7 @@ BAD = {
 }
 
 
+@in_a_file
 @pytest.mark.parametrize("what", BAD)
 def test_a_request_that_cannot_be_read_is_refused_and_not_repeated(web: Web, what: str) -> None:
     """A problem with a code, never a defect, never the input."""
@@ -223,6 +226,7 @@ def test_a_request_that_cannot_be_read_is_refused_and_not_repeated(web: Web, wha
     assert "SECRET" not in answer.text
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "query",
     [
@@ -245,6 +249,22 @@ def test_a_query_that_cannot_be_read_is_refused(web: Web, query: dict[str, str])
     assert "SECRET" not in answer.text
 
 
+@pytest.mark.parametrize("address", ["readings?device=%00", "devices/bp%00", "readings/%00/trace", "hubs?hub=a%00"])
+def test_a_nul_in_an_address_is_refused(web: Web, address: str) -> None:
+    """On every engine alike: one of them cannot even look for it."""
+    web.sign_in("operations")
+    answer = web.ask("GET", f"/api/v1/{address}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "request.nul")
+
+
+def test_a_nul_in_a_request_is_refused(web: Web) -> None:
+    """Before anything is looked up."""
+    web.sign_in("operations")
+    answer = web.post("/api/v1/assignments", {"device": "bp-0001", "patient": "p\0"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "request.string_pattern_mismatch")
+
+
+@in_a_file
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_body_that_is_too_long_is_not_read(web: Web, streamed: bool) -> None:  # noqa: FBT001 - a column of the table
     """413, whether its length was told or not."""
@@ -263,6 +283,7 @@ def test_a_body_that_is_too_long_is_not_read(web: Web, streamed: bool) -> None: 
     assert taken <= 1001
 
 
+@in_a_file
 def test_unknown_places_and_methods_are_problems(web: Web) -> None:
     """404 and 405, with a code."""
     assert web.get("/api/v1/nothing").json()["code"] == "http.not_found"
@@ -288,6 +309,7 @@ def test_nothing_of_a_patient_is_shown_without_its_audit_row(operator: Web, file
         assert "EXEMPLE-FICTIF" not in answer.text
 
 
+@in_a_file
 def test_ready_says_what_is_missing(web: Web) -> None:
     """No gateway runs here."""
     answer = web.get("/readyz")
@@ -306,18 +328,21 @@ def test_metrics_carry_counts_and_no_identity(web: Web, kept: OpenLedger) -> Non
     assert "bp-0001" not in text
 
 
+@in_a_file
 def test_metrics_may_be_opened(settings: Settings, file: OpenLedger) -> None:
     """To a scraper, by a setting."""
     opened = settings.model_copy(update={"http": settings.http.model_copy(update={"open_metrics": True})})
     assert Web(opened, file).get("/metrics").status_code == 200
 
 
+@in_a_file
 def test_the_fhir_side_is_there(web: Web) -> None:
     """Its refusals are OperationOutcomes."""
     assert web.get("/fhir/metadata").json()["resourceType"] == "CapabilityStatement"
     assert web.get("/fhir/Observation").json()["resourceType"] == "OperationOutcome"
 
 
+@in_a_file
 def test_the_documents_describe_every_operation(web: Web) -> None:
     """Each route says what it does."""
     paths = web.get("/openapi.json").json()["paths"]

@@ -15,18 +15,19 @@ from typing import TypeAlias
 
 import pytest
 
+from app import wiring
 from app.cli_simulate import without_patient
 from app.processes import addresses
 from app.settings import Settings, load
 from app.sockets import InstanceLock
 from fhir_export.pull.served import TYPES
-from ingest.ledger.files import open_ledger
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import INBOX
 from ingest.model import Key
 from registry.clients import SERVED
 from simulators.devices.tally import Tally
 from simulators.simulate import Report
+from tests.support.engines import in_a_file
 from tests.support.ledgers import NOW, STREAM, reading
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -46,7 +47,7 @@ def document(done: tuple[int, str, str]) -> dict[str, object]:
 
 def keep(settings: Settings) -> None:
     """Two readings and a quarantined one are in the ledger."""
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         items = [reading(0), reading(1), reading(2, systolic=9000)]
         RelationalLedger(file).commit(items, NOW).result()
 
@@ -105,6 +106,7 @@ def test_lists_are_tables_for_people(run: Run, settings: Settings) -> None:
         assert expected in out
 
 
+@in_a_file
 def test_a_secret_is_for_one_pair_of_eyes(run: Run, settings: Settings) -> None:
     """Shown once; nothing in the data folder holds it."""
     secret = str(document(run("device", "add", "bp-0001", "--json"))["secret"])
@@ -116,6 +118,7 @@ def test_a_secret_is_for_one_pair_of_eyes(run: Run, settings: Settings) -> None:
     assert renewed.encode() not in kept
 
 
+@in_a_file
 def test_the_broker_lets_in_who_is_registered(run: Run, settings: Settings) -> None:
     """Its accounts follow add and revoke, also before it ever ran."""
     run("device", "add", "bp-0001")
@@ -125,6 +128,7 @@ def test_the_broker_lets_in_who_is_registered(run: Run, settings: Settings) -> N
     assert [account["name"] for account in accounts] == ["bp-0002"]
 
 
+@in_a_file
 def test_a_refusal_is_a_sentence_and_exit_code_1(run: Run) -> None:
     """What happened, what is safe, what to do; nothing on standard output, no traceback, no input."""
     run("device", "add", "bp-0001")
@@ -151,6 +155,7 @@ def test_a_refusal_is_a_sentence_and_exit_code_1(run: Run) -> None:
         assert "280019741199931" not in err
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "words",
     [
@@ -173,6 +178,7 @@ def test_wrong_use_is_exit_code_2(run: Run, words: tuple[str, ...]) -> None:
     assert err
 
 
+@in_a_file
 def test_a_wrong_setting_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its name, before anything is touched."""
     monkeypatch.setenv("CONSTANTES_HTTP__PROT", "8000")
@@ -181,6 +187,7 @@ def test_a_wrong_setting_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatc
     assert err.startswith("CONSTANTES_HTTP__PROT: ")
 
 
+@in_a_file
 def test_a_misspelt_setting_is_answered_with_the_near_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a command that starts nothing does not speak of a start."""
     monkeypatch.setenv("CONSTANTES_HTTP__PROT", "8000")
@@ -189,6 +196,7 @@ def test_a_misspelt_setting_is_answered_with_the_near_one(run: Run, monkeypatch:
     assert "Nothing was started." in run("up")[2]
 
 
+@in_a_file
 def test_a_number_out_of_range_is_told_with_its_range(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """In plain words, whatever is wrong with the number."""
     for wrong in ("many", "0", "70000", "1.5"):
@@ -196,6 +204,7 @@ def test_a_number_out_of_range_is_told_with_its_range(run: Run, monkeypatch: pyt
         assert "must be a whole number from 1 to 65535." in run("device", "list")[2]
 
 
+@in_a_file
 def test_the_version_is_told(run: Run) -> None:
     """That of the installed package."""
     assert run("--version") == (0, f"constantes {version('constantes')}\n", "")
@@ -208,13 +217,14 @@ def test_no_delivery_is_not_taken_for_everything_delivered(
     assert run("deliveries", "list")[1] == "No record is configured (CONSTANTES_RECORD__URL); exports wait.\n"
     monkeypatch.setenv("CONSTANTES_RECORD__URL", "http://127.0.0.1:9/fhir")
     assert run("deliveries", "list")[1] == "Nothing waits for delivery.\n"
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         row = {"position": 1, "device": "bp-0001", "why": "assignment.none", "since": NOW}
         file.writer.write(lambda connection: connection.execute(INBOX.insert().values(row)))
     told = "Nothing waits for delivery. 1 readings wait without a patient: `constantes reading list`.\n"
     assert run("deliveries", "list")[1] == told
 
 
+@in_a_file
 def test_a_scope_about_a_type_that_is_not_served_is_refused(run: Run) -> None:
     """With the types that are, which are those of the pull."""
     assert set(SERVED) == set(TYPES)
@@ -223,6 +233,7 @@ def test_a_scope_about_a_type_that_is_not_served_is_refused(run: Run) -> None:
     assert ", ".join(SERVED) in err
 
 
+@in_a_file
 def test_devices_without_a_broker_say_so_and_end(run: Run) -> None:
     """Once, whatever their number; the readings are kept."""
     with socket.socket() as held:  # bound and not listening: whoever connects is refused
@@ -246,6 +257,7 @@ def test_simulated_readings_of_an_unassigned_device_are_counted(run: Run) -> Non
     assert without_patient(reports) == {}
 
 
+@in_a_file
 def test_a_record_that_parks_exports_is_announced_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lines of `up` say it for lookup, and not for write."""
     monkeypatch.setenv("CONSTANTES_RECORD__URL", "http://127.0.0.1:9/fhir")
@@ -258,7 +270,7 @@ def test_a_changed_row_is_told_and_exit_code_1(run: Run, settings: Settings) -> 
     """By table and place, in the document too."""
     run("device", "add", "bp-0001")
     keep(settings)
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         file.writer.write(
             lambda connection: connection.exec_driver_sql("UPDATE journal SET size = 1 WHERE position = 2")
         )
@@ -271,6 +283,7 @@ def test_a_changed_row_is_told_and_exit_code_1(run: Run, settings: Settings) -> 
     assert (code, json.loads(out)["balanced"]) == (1, False)
 
 
+@in_a_file
 def test_a_folder_that_is_held_and_silent_is_said(
     run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +296,7 @@ def test_a_folder_that_is_held_and_silent_is_said(
     assert "does not answer on its socket" in err
 
 
+@in_a_file
 def test_a_folder_that_cannot_be_written_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With what to do."""
     (tmp_path / "taken").write_text("")

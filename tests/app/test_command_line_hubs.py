@@ -9,12 +9,13 @@ from typing import TypeAlias
 
 import pytest
 
+from app import wiring
 from app.settings import Settings
 from app.sockets import LOCK, InstanceLock
-from ingest.ledger.files import open_ledger
 from ingest.ledger.port import State, Told
 from ingest.ledger.relational import RelationalLedger
 from tests.support.apart import DEVICE, inline, photograph, send
+from tests.support.engines import in_a_file
 from tests.support.ledgers import NOW, STREAM, reading, register
 
 Run: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -47,7 +48,7 @@ def test_a_device_behind_a_hub_that_is_gone_is_unreachable(run: Run, settings: S
     for device in ("hub-1", "bp-0001"):
         run("device", "add", device)
     told = [Told("hub-1", NOW, "a1b2c3d4", STREAM, 1), Told("bp-0001", NOW, "a1b2c3d4", STREAM, 1, hub="hub-1")]
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         RelationalLedger(file).commit([*told, State("hub-1", NOW, "a1b2c3d4", offline=True)], NOW).result()
     _, out, _ = run("device", "list")
     assert next(line for line in out.splitlines() if "bp-0001" in line).split()[-3:-1] == ["unreachable", "hub-1"]
@@ -58,7 +59,7 @@ def test_a_device_behind_a_hub_that_is_gone_is_unreachable(run: Run, settings: S
 
 def test_readings_with_contents_are_listed_in_words(run: Run, settings: Settings) -> None:
     """How long a recording is, whose eye, what is missing."""
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         register(file, DEVICE)
         send(file, photograph(file, 0), 1)
         inline(file, 1)
@@ -70,7 +71,7 @@ def test_readings_with_contents_are_listed_in_words(run: Run, settings: Settings
 
 def test_a_quarantined_message_is_shown_masked_unless_asked(run: Run, settings: Settings) -> None:
     """Why and where, then the message."""
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         RelationalLedger(file).commit([reading(0, systolic=9431)], NOW).result()
     code, out, err = run("quarantine", "show", "1")
     assert (code, err) == (0, "")
@@ -98,6 +99,7 @@ LOOKING = [
 ]  # fmt: skip
 
 
+@in_a_file
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
 def test_looking_into_an_empty_folder_makes_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
@@ -113,6 +115,7 @@ def test_looking_into_an_empty_folder_makes_nothing(
     assert not data.parent.exists()
 
 
+@in_a_file
 def test_a_folder_whose_installation_never_started_holds_none(run: Run, settings: Settings) -> None:
     """Only the lock is there, and nobody holds it."""
     settings.ledger_path.unlink()
@@ -123,6 +126,7 @@ def test_a_folder_whose_installation_never_started_holds_none(run: Run, settings
     assert not settings.ledger_path.exists()
 
 
+@in_a_file
 def test_an_installation_that_is_just_starting_is_waited_for(
     run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +140,7 @@ def test_an_installation_that_is_just_starting_is_waited_for(
     assert "does not answer on its socket" in err
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "words",
     [

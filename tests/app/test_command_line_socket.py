@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from app import wiring
 from app.client import ApiRefused, InstanceSilent, connected
 from app.parts import CannotStart
 from app.server import Server
 from app.settings import Settings, load
 from app.sockets import ELSEWHERE, InstanceLock, listen, socket_path
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
+from tests.support.engines import in_a_file
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def free_port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def instance(free_port: None) -> Iterator[Settings]:
     """An instance that serves the folder, as ``up`` does."""
     settings, stop = load(), threading.Event()
-    with InstanceLock(settings.data) as lock, open_ledger(settings.ledger_path) as file:
+    with InstanceLock(settings.data) as lock, wiring.ledger(settings) as file:
         assert lock.take()
         server = Server(settings, file)
         thread = threading.Thread(target=server.run, args=(stop,))
@@ -75,6 +77,7 @@ def test_commands_go_through_the_instance(instance: Settings) -> None:
     assert done[1].stderr.startswith("The device bp-0001 is registered already.")
 
 
+@in_a_file
 def test_the_network_side_wants_a_token(instance: Settings) -> None:
     """The operator's rights are the socket's alone."""
     import httpx
@@ -83,11 +86,13 @@ def test_the_network_side_wants_a_token(instance: Settings) -> None:
     assert answer.status_code == 401
 
 
+@in_a_file
 def test_only_this_user_opens_the_socket(instance: Settings) -> None:
     """Mode 0600."""
     assert stat.S_IMODE(socket_path(instance.data).stat().st_mode) == 0o600
 
 
+@in_a_file
 def test_two_commands_at_once_take_turns(settings: Settings) -> None:
     """Without an instance each serves itself, one after the other: both succeed."""
     words = [sys.executable, "-m", "app", "device", "add"]
@@ -101,6 +106,7 @@ def test_two_commands_at_once_take_turns(settings: Settings) -> None:
     assert [item["device"] for item in listed] == ["bp-0000", "bp-0001", "bp-0002"]
 
 
+@in_a_file
 def test_what_a_killed_instance_left_is_no_obstacle(
     settings: Settings, run: Callable[..., tuple[int, str, str]]
 ) -> None:
@@ -110,6 +116,7 @@ def test_what_a_killed_instance_left_is_no_obstacle(
     assert run("device", "list")[0] == 0
 
 
+@in_a_file
 def test_an_instance_that_hangs_up_is_said(settings: Settings) -> None:
     """Whether it was done is not known, and that is what is said."""
     with listen(settings.data) as door:
@@ -125,6 +132,7 @@ def test_an_instance_that_hangs_up_is_said(settings: Settings) -> None:
         thread.join()
 
 
+@in_a_file
 def test_a_folder_with_a_long_name_has_its_socket_elsewhere(
     tmp_path: Path, file: OpenLedger, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

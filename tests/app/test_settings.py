@@ -87,7 +87,10 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -
         ("RECORDS__REGION__FOO", "SECRET"),
         ("LEDGER__URL", "postgresql://SECRET"),
         ("LEDGER__URL", "sqlite:///"),
-        ("SERIES__URL", "http://SECRET"),
+        ("SERIES__URL", "SECRET"),
+        ("SERIES__URL", "http://user:SECRET@influxdb:8086"),
+        ("SERIES__BUCKET", "_SECRET"),
+        ("SERIES__KEEP_DAYS", "0"),
         ("DEPLOYMENT__OID", "SECRET"),
         ("DEPLOYMENT__OID", "9.1"),
         ("CLOCK__OLDEST_DAYS", "0"),
@@ -106,6 +109,15 @@ def test_an_unknown_or_wrong_setting_is_named_and_not_shown(
     assert where == "file" or wrong.value.name == f"CONSTANTES_{name}"
     assert wrong.value.name.startswith("CONSTANTES_")
     assert "SECRET" not in str(wrong.value)
+
+
+def test_an_influxdb_goes_with_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And without a store of its own the series needs none."""
+    with pytest.raises(WrongSetting, match="CONSTANTES_SERIES__TOKEN_FILE"):
+        given(monkeypatch, SERIES__URL="http://influxdb:8086")
+    assert not given(monkeypatch, SERIES__TOKEN_FILE="token").series.is_embedded
+    monkeypatch.undo()
+    assert given(monkeypatch).series.is_embedded
 
 
 def test_the_example_root_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +139,41 @@ def test_settings_that_belong_together_come_together(monkeypatch: pytest.MonkeyP
     """An account without a broker, or half of one, is a mistake."""
     with pytest.raises(WrongSetting, match="CONSTANTES_MQTT__"):
         given(monkeypatch, **settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://constantes@db1:5432,db2:5433/constantes",
+        "postgresql+psycopg://constantes@[::1]:5432/constantes",
+        "postgresql+psycopg://127.0.0.1/constantes?sslmode=verify-full&sslrootcert=/etc/ssl/db.pem",
+    ],
+)
+def test_a_ledger_may_be_a_database(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """One address, or those of a primary and its standbys; blobs stay in the data folder."""
+    settings = given(monkeypatch, LEDGER__URL=url, LEDGER__STANDBY="required")
+    assert (settings.ledger.url, settings.has_ledger_server) == (url, True)
+    assert settings.ledger_path.parent == settings.data
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"LEDGER__URL": "postgresql+psycopg://constantes:s3cret@db/constantes"},
+        {"LEDGER__URL": "postgresql+psycopg://constantes@db:port/constantes"},
+        {"LEDGER__URL": "postgresql+psycopg://constantes@db"},
+        {"LEDGER__URL": "postgresql://constantes@db/constantes"},
+        {"LEDGER__URL": "postgresql+psycopg://constantes@db/constantes?password=s3cret"},
+        {"LEDGER__URL": "sqlite:///"},
+        {"LEDGER__PASSWORD_FILE": "secret"},
+        {"LEDGER__STANDBY": "required"},
+    ],
+)
+def test_a_ledger_s_address_is_refused(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    """What is no address, holds a secret, or goes with a database where there is a file; no secret is repeated."""
+    with pytest.raises(WrongSetting, match="CONSTANTES_LEDGER__") as found:
+        given(monkeypatch, **settings)
+    assert "s3cret" not in str(found.value)
 
 
 def test_a_secret_is_read_from_its_file() -> None:

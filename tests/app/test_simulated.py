@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.parts import CannotStart
-from app.settings import DeploymentSettings, RecordSettings, Settings
+from app.setting_parts import DeploymentSettings, RecordSettings
+from app.settings import Settings
 from app.supervisor import Supervisor
 from ingest.ledger.files import open_ledger
 from registry.devices import Account, NewDevice

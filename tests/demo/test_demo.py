@@ -66,8 +66,8 @@ def test_the_morning_is_played_checked_and_leaves_nothing_running(tmp_path: Path
     process = begun(tmp_path, "-m", "app", "demo", "--once")
     said = ended(process)
     assert process.returncode == 0, said
-    assert len(re.findall(r"^ +ok ", said, re.MULTILINE)) == 15, said
-    assert "All 15 checks hold" in said
+    assert len(re.findall(r"^ +ok ", said, re.MULTILINE)) == 16, said
+    assert "All 16 checks hold" in said
     assert "NOT ok" not in said
     assert "EXEMPLE" not in said
     assert "cuff-1: its network is gone" in said

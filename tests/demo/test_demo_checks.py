@@ -107,6 +107,10 @@ def _json(value: object) -> str:
 
 GOOD = Made(0, "blood_pressure", AT, VALUES, UNITS)
 HEART = Made(0, "ecg", AT, {"heart_rate": Decimal(61), "qt": Decimal(368)}, {"heart_rate": "/min", "qt": "ms"})
+TRENDS = {
+    "systolic": 120.0, "diastolic": 80.0, "mean_pressure": 95.0, "cuff_pulse": 70.0,
+    "ecg_heart_rate": 61.0, "ecg_qt": 368.0,
+}  # fmt: skip
 PHOTOGRAPH = Made(0, "retinography", AT, {}, {}, CLAIM, "left", "macula")
 
 
@@ -128,6 +132,7 @@ def morning() -> Facts:
         verify={"rows": 9, "blobs": 1, "faults": []},
         pulled={SEEN: bundle(PRESSURE, RATE, TRACING), PICTURES: bundle(MEDIA)},
         files={f"Binary/{EYE}-fundus-data": PICTURE},
+        trends={("p", metric): [value] for metric, value in TRENDS.items()},
         record=record,
         held=b"",
         sent=[{"type": one["resourceType"], "id": one["id"], "puts": 2, "versions": 1} for one in record],
@@ -146,6 +151,12 @@ def pulled(facts: Facts, *resources: Mapping[str, Any], of: tuple[str, str] = SE
     return told(facts, pulled={**facts.told.pulled, of: bundle(*resources)})
 
 
+def trending(facts: Facts, **changed: list[float]) -> Facts:
+    """The same with other trends; one without a value is not there."""
+    trends = {**facts.told.trends, **{("p", metric): values for metric, values in changed.items()}}
+    return told(facts, trends={key: values for key, values in trends.items() if values})
+
+
 def lacking(facts: Facts, gone: Mapping[str, Any]) -> Facts:
     """The same with a resource less in the record."""
     return told(facts, record=[one for one in facts.told.record if one is not gone])
@@ -162,14 +173,14 @@ def failing(facts: Facts) -> list[int]:
     return [place for place, found in enumerate(findings(facts)) if found.problem is not None]
 
 
-(RECEIPTS, LEDGER, BALANCE, VERIFY, WRONG_UNITS, IN_RECORD, TOLD, CONFIRMED, SETTLED, TRACED, FILES, PARTS, MARKED,
- VALID) = range(14)  # fmt: skip
+(RECEIPTS, LEDGER, BALANCE, VERIFY, WRONG_UNITS, IN_RECORD, TOLD, CONFIRMED, SETTLED, TRENDING, TRACED, FILES,
+ PARTS, MARKED, VALID) = range(15)  # fmt: skip
 
 
 def test_a_good_morning_passes() -> None:
     """Every check holds when nothing went wrong, and says so in a line."""
     found = findings(morning())
-    assert [one.problem for one in found] == [None] * 14
+    assert [one.problem for one in found] == [None] * 15
     assert found[0].line == "ok      4 readings made = 3 stored + 1 quarantined, each with its receipt"
 
 
@@ -206,6 +217,10 @@ FAULTS: dict[str, tuple[int, Callable[[Facts], Facts]]] = {
     "no patient": (
         SETTLED, lambda f: told(f, readings=[{**one, "patient": None} for one in f.told.readings])
     ),
+    "trend is absent": (TRENDING, lambda f: trending(f, ecg_qt=[])),
+    "trend has another value": (TRENDING, lambda f: trending(f, systolic=[121.0])),
+    "trend has a value twice": (TRENDING, lambda f: trending(f, systolic=[120.0, 120.0])),
+    "trend of nobody": (TRENDING, lambda f: told(f, trends={**f.told.trends, ("q", "systolic"): [120.0]})),
     "no ECG": (TRACED, lambda f: pulled(f, PRESSURE)),
     "no photograph": (FILES, lambda f: pulled(f, of=PICTURES)),
     "other bytes": (FILES, lambda f: told(f, files=dict.fromkeys(f.told.files, b"another picture"))),
