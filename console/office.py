@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from ingest.series.port import Series
 from registry.operations import Registrar

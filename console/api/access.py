@@ -20,6 +20,7 @@ from console.api.problems import Problem
 from console.office import Office
 from registry import audit, clients
 
+_NUL = "\x00"
 OPERATOR = "@operator"
 """Stands in the audit trail for the command line; no client can be named so."""
 
@@ -44,6 +45,9 @@ def guard(office: Office) -> Callable[[Request], None]:
 
     def check(request: Request) -> None:
         request.state.who = admitted(office, request)
+        # No table of PostgreSQL's holds it, and the engine would not even look.
+        if any(_NUL in part for part in (*request.path_params.values(), *request.query_params.values())):
+            raise Problem(422, "request.nul", "The address holds the character NUL. Nothing was changed.")
 
     return check
 

@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from ingest.blobs import BlobMissing
 from ingest.ledger.faults import LedgerFault
+from ingest.series.faults import SeriesUnavailable
 from registry.faults import Conflict, Refused, Unfit, Unknown
 
 MEDIA = "application/problem+json"
@@ -48,6 +49,7 @@ def install(app: FastAPI) -> None:
     """Let ``app`` answer every exception this way."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(SeriesUnavailable, _no_trends)
     app.add_exception_handler(LedgerFault, _unavailable)
     app.add_exception_handler(BlobMissing, _missing)
     app.add_exception_handler(NoConnection, _busy)
@@ -68,6 +70,10 @@ def _refused(_request: Request, error: Exception) -> Response:
 
 def _unavailable(_request: Request, error: Exception) -> Response:
     return answer(503, "ledger.unavailable", str(error), {"Retry-After": "5"})
+
+
+def _no_trends(_request: Request, error: Exception) -> Response:
+    return answer(503, "series.unavailable", str(error), {"Retry-After": "5"})
 
 
 def _missing(_request: Request, error: Exception) -> Response:

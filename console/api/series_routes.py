@@ -1,4 +1,4 @@
-"""The route of trends: one quantity of one patient over time, as points or gathered in buckets.
+"""The routes of trends: one quantity of one patient over time, as points or in buckets; how far behind they are.
 
 Comes in: requests whose form is right. Goes out: what the series holds. Refuses to know: which store that is.
 """
@@ -15,6 +15,7 @@ from console.api.access import Who, audited
 from console.api.wire import instant
 from console.office import Office
 from ingest.clock import utc_text
+from ingest.series.lag import ask_rebuild, is_rebuild_asked, lag
 from ingest.series.port import Bucket, Point
 from registry.faults import Unfit
 from registry.trends import spans
@@ -45,6 +46,15 @@ class SeriesOut(BaseModel):
     complete: bool
 
 
+class LagOut(BaseModel):
+    """``behind``: readings, at most 100,000 are counted; ``age_s``: how long the oldest of them waits."""
+
+    behind: int
+    age_s: float
+    late: bool
+    rebuilding: bool
+
+
 def add(router: APIRouter, office: Office) -> None:
     """Put the route on ``router``."""
 
@@ -69,6 +79,19 @@ def add(router: APIRouter, office: Office) -> None:
             items = [_bucket(bucket) for bucket in office.series.buckets(metric, held, width)]
         audited(office, who, "Observation", len(items[:_MOST]), patient)
         return SeriesOut(patient=patient, metric=metric, items=items[:_MOST], complete=len(items) <= _MOST)
+
+    @router.get("/series/lag", tags=["readings"])
+    def show_lag() -> LagOut:
+        """How far trends are behind what was published, and whether the series is about to be filled anew."""
+        with office.snapshot() as connection:
+            found, asked = lag(connection, office.now()), is_rebuild_asked(connection)
+        return LagOut(behind=found.readings, age_s=round(found.age_s, 1), late=found.is_late, rebuilding=asked)
+
+    @router.post("/series/rebuild", tags=["readings"], status_code=202)
+    def rebuild_series() -> dict[str, bool]:
+        """Have the series emptied and filled from the ledger by the projector; new readings go on coming meanwhile."""
+        ask_rebuild(office.file)
+        return {"asked": True}
 
 
 def _width(every: str) -> int:

@@ -23,7 +23,8 @@ from registry.model import Assignment, Device, Patient
 from registry.operations import Credentials
 from registry.presence import Heard, Presence
 
-Text = Annotated[str, Field(min_length=1, max_length=256)]
+Text = Annotated[str, Field(min_length=1, max_length=256, pattern=r"\A[^\x00]*\z")]
+"""No table of PostgreSQL's takes the character NUL."""
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 

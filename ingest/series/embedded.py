@@ -12,28 +12,60 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Float, and_, cast, func, or_, select
 from sqlalchemy.sql.selectable import Select
 
+from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.many import insert
-from ingest.ledger.schema import POINT
-from ingest.ledger.sqlite import named_faults
-from ingest.series.port import Bucket, Point, Series, Span, age, positive, rounded
+from ingest.ledger.schema import POINT, POINT_HOUR
+from ingest.series import gathered
+from ingest.series.embedded_hours import HOUR, Hours, gather
+from ingest.series.intervals import said_once
+from ingest.series.port import Apart, Bucket, Point, Series, Span, age, positive, rounded
 
-_KEEP = "INSERT OR IGNORE INTO point (device, metric, at, position, value) VALUES"
+_KEEP, _ONCE = "INSERT INTO point (device, metric, at, position, value) VALUES", "ON CONFLICT DO NOTHING"
+_FORGET = "DELETE FROM point WHERE device = ? AND metric = ? AND at = ? AND position = ?"
 _COLUMNS = (POINT.c.device, POINT.c.metric, POINT.c.at, POINT.c.position, POINT.c.value)
+_LATEST = 1 << 62  # beyond it, sums of two instants do not fit a row
 _NEWEST = (POINT.c.at.desc(), POINT.c.position.desc())
 
 
 class EmbeddedSeries(Series):
     """See ``ingest.series.port.Series``. Raises LedgerUnavailable."""
 
+    apart: Apart | None = None
+    together = 100  # few rows a transaction: the gateway's commits wait for it
+
     def __init__(self, file: OpenLedger) -> None:
-        self._file = file
+        self._file, self._hours = file, Hours()
 
     def write(self, points: Sequence[Point]) -> None:
         """See the port."""
         rows = [(p.device, p.metric, p.at, p.position, format(p.value, "f")) for p in points]
-        if rows:
-            self._file.writer.write(lambda connection: insert(connection, _KEEP, rows))
+        if not rows:
+            return
+
+        def job(connection: Connection) -> dict[tuple[str, str], int]:
+            before = self._hours.before(connection, points)
+            insert(connection, _KEEP, rows, _ONCE)
+            return self._hours.grown(connection, points, before)
+
+        try:
+            self._hours.know(self._file.writer.write(job))
+        except BaseException:
+            self._hours.forget()
+            raise
+
+    def remove(self, points: Sequence[Point]) -> None:
+        """See the port."""
+        rows = [(p.device, p.metric, p.at, p.position) for p in points]
+        if not rows:
+            return
+
+        def job(connection: Connection) -> None:
+            connection.exec_driver_sql(_FORGET, rows)
+            self._hours.shrunk(connection, points)
+
+        self._hours.forget()
+        self._file.writer.write(job)
 
     def range(self, metric: str, spans: Sequence[Span], most: int) -> Sequence[Point]:
         """See the port."""
@@ -42,8 +74,11 @@ class EmbeddedSeries(Series):
 
     def buckets(self, metric: str, spans: Sequence[Span], width: int) -> Sequence[Bucket]:
         """See the port."""
-        value = cast(POINT.c.value, Float)
-        start = POINT.c.at - POINT.c.at % positive(width)
+        step, value = positive(width), cast(POINT.c.value, Float)
+        if step % HOUR == 0:
+            with named_faults(), self._file.readers.connect() as connection:
+                return gathered.buckets(gather(connection, metric, said_once(spans, 0, _LATEST), step))
+        start = POINT.c.at - POINT.c.at % step
         wanted = (
             select(start.label("start"), func.count(), func.min(value), func.avg(value), func.max(value))
             .where(POINT.c.metric == metric, _within(spans))
@@ -66,7 +101,13 @@ class EmbeddedSeries(Series):
 
     def clear(self) -> None:
         """See the port."""
-        self._file.writer.write(lambda connection: connection.execute(POINT.delete()))
+
+        def job(connection: Connection) -> None:
+            connection.execute(POINT.delete())
+            connection.execute(POINT_HOUR.delete())
+
+        self._hours.forget()
+        self._file.writer.write(job)
 
     def _rows(self, wanted: Select[Any]) -> Sequence[Any]:
         with named_faults(), self._file.readers.connect() as connection:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from ingest.series.port import Bucket, Point, Series, Span, age, positive, rounded
+from ingest.series.port import Apart, Bucket, Point, Series, Span, age, positive, rounded
 
 
 class MemorySeries(Series):
     """See ``ingest.series.port.Series``."""
+
+    apart: Apart | None = None
+    together = 100
 
     def __init__(self) -> None:
         self._points: dict[tuple[str, str, int, int], Point] = {}
@@ -18,6 +21,11 @@ class MemorySeries(Series):
         """See the port."""
         for point in points:
             self._points.setdefault((point.device, point.metric, point.at, point.position), point)
+
+    def remove(self, points: Sequence[Point]) -> None:
+        """See the port."""
+        for point in points:
+            self._points.pop((point.device, point.metric, point.at, point.position), None)
 
     def range(self, metric: str, spans: Sequence[Span], most: int) -> Sequence[Point]:
         """See the port."""

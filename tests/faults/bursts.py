@@ -36,6 +36,11 @@ class Bursts:
         """Readings with a final receipt."""
         return len(self._crowd.counts.latencies)
 
+    @property
+    def asked(self) -> int:
+        """Readings that `more` has asked for."""
+        return self._allowed
+
     def more(self, count: int) -> None:
         """Measure so many times more."""
         self._allowed += count

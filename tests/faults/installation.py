@@ -21,7 +21,8 @@ from typing import Any
 import httpx
 
 from app.client import Api, connected
-from app.settings import BrokerSettings, HttpSettings, Settings
+from app.setting_parts import BrokerSettings, HttpSettings
+from app.settings import Settings
 from app.status import Status, read
 from scripts.probes.brokers import free_port
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,24 +11,54 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.ledger.files import open_ledger
+from ingest.ledger.files import OpenLedger
 from ingest.series.embedded import EmbeddedSeries
 from ingest.series.memory import MemorySeries
 from ingest.series.port import Bucket, Point, Series, Span
+from tests.support.engines import ENGINES, place
+from tests.support.influx_series import in_influxdb
+from tests.support.servers import InfluxServer
 
 HOUR = 3_600_000_000
 T0 = 1_795_000_000_000_000 // HOUR * HOUR
 ALL = [Span("bp-0001", 0, 2**62)]
 
 
-@pytest.fixture(params=["memory", "embedded"])
+@contextmanager
+def memory(_request: pytest.FixtureRequest, _folder: Path) -> Iterator[Series]:
+    """Without a file."""
+    yield MemorySeries()
+
+
+@contextmanager
+def embedded(request: pytest.FixtureRequest, folder: Path) -> Iterator[Series]:
+    """Beside the ledger's rows, in a file."""
+    with place(request, "sqlite", folder) as where, where.open() as file:
+        yield EmbeddedSeries(file)
+
+
+@contextmanager
+def in_postgres(request: pytest.FixtureRequest, folder: Path) -> Iterator[Series]:
+    """Beside the ledger's rows, in a database."""
+    with place(request, "postgres", folder) as where, where.open() as file:
+        yield EmbeddedSeries(file)
+
+
+@contextmanager
+def influx(request: pytest.FixtureRequest, _folder: Path) -> Iterator[Series]:
+    """In a bucket of its own."""
+    with in_influxdb(request.getfixturevalue("influx_server")) as series:
+        yield series
+
+
+SERVED = [pytest.param(each, marks=pytest.mark.services) for each in (in_postgres, influx)]
+
+
+@pytest.fixture(params=[memory, embedded, *SERVED])
 def series(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Series]:
     """Each implementation in turn."""
-    if request.param == "memory":
-        yield MemorySeries()
-        return
-    with open_ledger(tmp_path / "ledger.sqlite") as file:
-        yield EmbeddedSeries(file)
+    with request.param(request, tmp_path) as made:
+        yield made
 
 
 def point(at: int, value: str = "128", position: int = 1, metric: str = "systolic", device: str = "bp-0001") -> Point:
@@ -126,12 +157,73 @@ def test_nothing_is_left_after_clear(series: Series) -> None:
     assert len(series.range("systolic", ALL, 10)) == 1
 
 
+def test_points_can_be_taken_back(series: Series) -> None:
+    """Only they go; what is not there is gone already."""
+    stays = [point(0, position=1), point(0, position=1001), point(0, metric="diastolic"), point(0, device="bp-0002")]
+    gone = [point(0, position=2001), point(1, position=1)]
+    series.write([*stays, *gone])
+    series.remove([*gone, point(2), point(0, position=7)])
+    assert series.range("systolic", ALL, 10) == stays[:2]
+    assert [found.metric for found in series.last(ALL)] == ["diastolic", "systolic"]
+    series.write(gone)
+    assert len(series.range("systolic", ALL, 10)) == 4
+
+
+def test_many_readings_of_one_instant_stay_as_many(series: Series) -> None:
+    """Also those whose positions end alike, whatever the order in which they come and come again."""
+    every = [point(0, str(n), position=position) for n, position in enumerate([999, 1000, 1999, 2000, 2001, 12_999])]
+    for some in (every[3:], every[:4], every):
+        series.write(some)
+    assert series.range("systolic", ALL, 10) == every
+    assert series.range("systolic", ALL, 1) == every[:1]
+    assert series.last(ALL) == every[-1:]
+    assert [found.count for found in series.buckets("systolic", ALL, HOUR)] == [len(every)]
+
+
+ODD = [
+    "a b", "a,b", "a=b", 'a"b', "a\\", "\\", "a\nb", "a\tb", "${a}", "#a", "_a", "%41", "%", "é", "心拍", "a'b", "*",
+    "constantes/ledger", "\u2028", "a;b", "a|b", "time", "_field", "-1", "1.0", "true",
+]  # fmt: skip
+
+
+def test_names_may_hold_every_character(series: Series) -> None:
+    """Devices and metrics come back as they are, and none is taken for another."""
+    written = [
+        point(n, device=odd, metric=other) for n, (odd, other) in enumerate(zip(ODD, ODD[1:] + ODD[:1], strict=True))
+    ]
+    series.write(written)
+    for one in written:
+        span = [Span(one.device, 0, 2**62)]
+        assert series.range(one.metric, span, 10) == [one]
+        assert series.last(span) == [one]
+        assert [found.count for found in series.buckets(one.metric, span, HOUR)] == [1]
+
+
+@pytest.mark.parametrize("width", [1, 7, HOUR * 24 * 365 * 20, 999_999 * 24 * HOUR, 2**62])
+def test_a_bucket_may_be_as_wide_as_it_likes(series: Series, width: int) -> None:
+    """From a microsecond to more than all of time."""
+    series.write([point(0), point(1, "130", position=2)])
+    buckets = series.buckets("systolic", ALL, width)
+    assert sum(found.count for found in buckets) == 2
+    assert [found.start for found in buckets] == sorted({T0 // width * width, (T0 + 1) // width * width})
+
+
+def test_a_meter_of_many_patients_gives_each_his_own(series: Series) -> None:
+    """A hundred short spans of one device, some of which touch or overlap, hold each point once."""
+    series.write([point(n * 10, str(n), position=n + 1) for n in range(300)])
+    odd = [Span("bp-0001", T0 + n * 30, T0 + n * 30 + 10 + n % 30) for n in range(100)]
+    once = [*odd, *odd[::7], Span("bp-0001", T0, T0), Span("bp-0001", T0 + 9, T0 + 3)]
+    held = [n for n in range(300) if any(span.start <= T0 + n * 10 < span.end for span in odd)]
+    assert [int(found.value) for found in series.range("systolic", once, 999)] == held
+    assert sum(found.count for found in series.buckets("systolic", once, 1000)) == len(held)
+
+
 points = st.builds(
     Point,
     st.sampled_from(["bp-0001", "bp-0002"]),
     st.sampled_from(["systolic", "diastolic", "pulse"]),
     st.integers(T0, T0 + 20),
-    st.integers(1, 9),
+    st.sampled_from([*range(1, 8), 1001, 2001]),
     st.decimals(-1000, 1000, places=3),
 )
 spans = st.lists(
@@ -145,16 +237,80 @@ spans = st.lists(
 )
 
 
+def same(one: Series, other: Series, written: list[Point], asked: list[Span], width: int) -> None:
+    """Fill both, take a point back, and ask."""
+    for series in (one, other):
+        series.clear()
+        series.write(written)
+        series.remove(written[-1:])
+    assert other.range("systolic", asked, 7) == one.range("systolic", asked, 7)
+    assert other.buckets("systolic", asked, width) == one.buckets("systolic", asked, width)
+    assert other.last(asked) == one.last(asked)
+
+
+@pytest.fixture(params=ENGINES)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLedger]:
+    """A ledger of each engine in turn."""
+    with place(request, request.param, tmp_path) as where, where.open() as opened:
+        yield opened
+
+
 @given(st.lists(points, max_size=20), spans, st.integers(1, 7))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_both_say_the_same(tmp_path: Path, written: list[Point], asked: list[Span], width: int) -> None:
+def test_embedded_and_memory_say_the_same(
+    file: OpenLedger, written: list[Point], asked: list[Span], width: int
+) -> None:
     """Whatever is written and asked, the embedded series answers as the one in memory does."""
-    memory = MemorySeries()
-    with open_ledger(tmp_path / "ledger.sqlite") as file:
-        embedded = EmbeddedSeries(file)
-        embedded.clear()
-        for series in (memory, embedded):
-            series.write(written)
-        assert embedded.range("systolic", asked, 7) == memory.range("systolic", asked, 7)
-        assert embedded.buckets("systolic", asked, width) == memory.buckets("systolic", asked, width)
-        assert embedded.last(asked) == memory.last(asked)
+    same(MemorySeries(), EmbeddedSeries(file), written, asked, width)
+
+
+@pytest.fixture(scope="module")
+def bucket(influx_server: InfluxServer) -> Iterator[Series]:
+    """One bucket for all examples."""
+    with in_influxdb(influx_server) as made:
+        yield made
+
+
+@given(st.lists(points, max_size=20), spans, st.integers(1, 7))
+@settings(max_examples=40, deadline=None)
+def test_influxdb_and_memory_say_the_same(bucket: Series, written: list[Point], asked: list[Span], width: int) -> None:
+    """Whatever is written and asked, InfluxDB answers as the one in memory does."""
+    same(MemorySeries(), bucket, written, asked, width)
+
+
+moments = st.builds(
+    Point,
+    st.just("bp-0001"),
+    st.sampled_from(["systolic", "pulse"]),
+    st.integers(0, 11).map(lambda third: T0 + third * HOUR // 3),
+    st.integers(1, 3),
+    st.integers(50, 60).map(Decimal),
+)
+batches = st.lists(
+    st.tuples(st.lists(moments, max_size=4), st.sampled_from(["write", "remove", "restart"])), max_size=8
+)
+hours = st.lists(
+    st.builds(
+        lambda first, length: Span("bp-0001", T0 + first * HOUR // 6, T0 + (first + length) * HOUR // 6),
+        st.integers(-3, 24),
+        st.integers(0, 30),
+    ),
+    max_size=3,
+)
+
+
+@given(batches, hours, st.integers(1, 3))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hours_are_right_whatever_comes_when(
+    file: OpenLedger, done: list[tuple[list[Point], str]], asked: list[Span], width: int
+) -> None:
+    """Late readings, readings taken back, and other processes that go on change kept hours as they change points."""
+    kept, embedded = MemorySeries(), EmbeddedSeries(file)
+    embedded.clear()
+    for some, what in done:
+        if what == "restart":
+            embedded = EmbeddedSeries(file)
+        for series in (kept, embedded):
+            (series.remove if what == "remove" else series.write)(some)
+    for metric in ("systolic", "pulse"):
+        assert embedded.buckets(metric, asked, width * HOUR) == kept.buckets(metric, asked, width * HOUR)

@@ -1,0 +1,34 @@
+"""Points of a bucket, gathered: what stores reckon for parts of it is put together here.
+
+Comes in: counts, sums, lowest and highest values. Goes out: buckets. Refuses to know: points, stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from ingest.model import Instant
+from ingest.series.port import Bucket, rounded
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Nothing yet, until something is added."""
+
+    count: int = 0
+    total: float = 0.0
+    low: float = float("inf")
+    high: float = float("-inf")
+
+
+def buckets(found: Mapping[Instant, Gathered]) -> Sequence[Bucket]:
+    """In order of time; the keys are the starts."""
+    ends = {
+        value: rounded(value) for one in found.values() for value in (one.low, one.high)
+    }  # few are many times there
+    return [
+        Bucket(start, one.count, ends[one.low], rounded(one.total / one.count), ends[one.high])
+        for start, one in sorted(found.items(), key=itemgetter(0))
+    ]
