@@ -51,9 +51,11 @@ _LAST = """
 SELECT coalesce(max(position), 0), coalesce((SELECT at FROM feed ORDER BY position DESC LIMIT 1), 0) FROM feed
 """
 _FEED = "INSERT INTO feed VALUES"
-_RESOURCE = "INSERT OR REPLACE INTO resource VALUES"
+_RESOURCE = "INSERT INTO resource VALUES"
+_FORGET_RESOURCE = "DELETE FROM resource WHERE type = ? AND id = ?"
 _FORGET_IDENTIFIERS = "DELETE FROM identifier WHERE type = ? AND id = ?"
-_IDENTIFIER = "INSERT OR IGNORE INTO identifier (type, value, system, id) VALUES"
+_IDENTIFIER = "INSERT INTO identifier (type, value, system, id) VALUES"
+_ONCE = "ON CONFLICT DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,10 @@ def _index(connection: Connection, done: Sequence[Appended]) -> None:
         identifiers += [(type_, i["value"], i.get("system", ""), id_) for i in body.get("identifier", ())]
     changed = [key for key, appended in newest.items() if appended.number > 1]
     if changed:
+        connection.exec_driver_sql(_FORGET_RESOURCE, changed)
         connection.exec_driver_sql(_FORGET_IDENTIFIERS, changed)
     insert(connection, _RESOURCE, rows)
-    insert(connection, _IDENTIFIER, identifiers)
+    insert(connection, _IDENTIFIER, identifiers, _ONCE)
 
 
 def _codes(body: dict[str, Any]) -> str | None:

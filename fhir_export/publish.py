@@ -22,20 +22,21 @@ from fhir_export.feed import append
 from fhir_export.model import Deployment
 from fhir_export.referred import Referred
 from fhir_export.rounds import CURSOR_NAME, Builder, Round, stands
+from ingest.ledger.engine import named_faults
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.schema import DUE
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
 _ROUND = 10  # readings a round: a transaction of 3 to 4 ms, for which every receipt may have to wait
 _IDLE_S = 0.1
 _REFUSED_AGAIN = """
-INSERT INTO due (what, ref) SELECT 'reading', position FROM inbox i
+INSERT INTO due (what, ref) SELECT 'reading', CAST(i.position AS TEXT) FROM inbox i
 WHERE i.why IN ('mapping.refused', 'patient.differs', 'content.missing', 'blob.claimed_twice')
 AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
 """
 _NEWEST = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
+_CURSOR = "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position"
 _BUSY = 2_000_000  # us: a reading that came so lately says that devices are sending
 _REST = 1.5  # of the time a round took, while devices are sending: they wait for the processor, a backlog can wait
 
@@ -117,7 +118,7 @@ class Publisher:
             connection.execute(
                 DUE.delete().where(DUE.c.position.in_([position for position, _, _ in found.ground.due]))
             )
-        connection.exec_driver_sql("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (CURSOR_NAME, found.cursor))
+        connection.exec_driver_sql(_CURSOR, (CURSOR_NAME, found.cursor))
 
 
 def _keep_attributions(connection: Connection, found: Round, now: Instant) -> None:

@@ -24,6 +24,7 @@ from fhir_export.referred import Noun, Referred, refers_to
 from fhir_export.structure import NotFhir, validated
 from fhir_export.withdrawn import taken_back
 from ingest.clock import judge_time
+from ingest.ledger.engine import watermark
 from ingest.ledger.readings import Accepted, accepted
 from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, READING
 from ingest.model import ClockFacts, DeviceStatus, Facts, Instant, TimeMark, Timing
@@ -79,8 +80,9 @@ class Builder:
 
     def look(self, connection: Connection, most: int) -> Round | None:
         """The next ``most`` readings of the journal and rows of ``due``, built; None when there is neither."""
+        settled = watermark(connection)  # before the snapshot that everything else is read in
         cursor = _cursor(connection)
-        newer = select(READING.c.position).where(READING.c.position > cursor)
+        newer = select(READING.c.position).where(READING.c.position > cursor, READING.c.position <= settled)
         fresh = connection.execute(newer.order_by(READING.c.position).limit(most)).scalars().all()
         due = _rows(connection, select(DUE).order_by(DUE.c.position).limit(most))
         if not fresh and not due:

@@ -27,7 +27,7 @@ def taken_back(connection: Connection, positions: Collection[int], gateway: str,
     newest = (
         select(FEED.c.body, FEED.c.patient, FEED.c.device, RESOURCE.c.site, FEED.c.reading)
         .join_from(FEED, RESOURCE, FEED.c.position == RESOURCE.c.position)
-        .where(FEED.c.reading.in_(positions))
+        .where(FEED.c.reading.in_(positions), RESOURCE.c.type == FEED.c.type)  # its index begins with the type
         .order_by(FEED.c.reading, FEED.c.position)
     )
     for _, rows in groupby(connection.execute(newest), key=lambda row: row.reading):

@@ -22,9 +22,10 @@ _ID_BYTES = 8
 # With the uncertainty of its clock a reading may touch an interval that its own time misses; and the time of one that
 # was unverified when it came may have been corrected since, by any amount.
 _REOPEN = text("""
-INSERT INTO due (what, ref) SELECT 'reading', i.position FROM inbox i JOIN reading r ON r.position = i.position
+INSERT INTO due (what, ref)
+SELECT 'reading', CAST(i.position AS TEXT) FROM inbox i JOIN reading r ON r.position = i.position
 WHERE i.device = :device AND (r.mark = 'unverified' OR r.used_at + coalesce(r.uncertainty, 0) >= :start
-  AND (:end IS NULL OR r.used_at - coalesce(r.uncertainty, 0) < :end))
+  AND (CAST(:end AS BIGINT) IS NULL OR r.used_at - coalesce(r.uncertainty, 0) < CAST(:end AS BIGINT)))
 """)
 
 

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Row, select
 
+from ingest.ledger.engine import named_faults
 from ingest.ledger.schema import CLIENT
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from registry.faults import Conflict, Unfit, Unknown
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from registry import assignments, clients, devices, hubs, people
 from registry.devices import Account, NewDevice

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, func, or_, select
+from sqlalchemy import Connection, Row, false, or_, select
 
 from ingest.ledger.schema import DUE, PATIENT
 from ingest.model import Instant
 from registry import numbers
 from registry.faults import Conflict, Unfit, Unknown
+from registry.holding import holds
 from registry.model import Identifier, Patient
 
 GENDERS = ("male", "female", "other", "unknown")
@@ -110,7 +111,7 @@ def _refuse_held(connection: Connection, wanted: Collection[Identifier]) -> None
     """A record finds a person by an identifier: two with the same one would share their readings there."""
     # As `add` writes it: a pair's text with its brackets and quotes stands in a row only where the pair does.
     texts = [json.dumps([number.system, number.value]) for number in wanted]
-    held = or_(false(), *(func.instr(PATIENT.c.identifiers, text) > 0 for text in texts))
+    held = or_(false(), *(holds(PATIENT.c.identifiers, text) for text in texts))
     holder = connection.execute(select(PATIENT.c.patient).where(held)).scalar()
     if holder is not None:
         raise Conflict(

@@ -20,7 +20,10 @@ _IN_QUARANTINE = CONTENT.c.position.in_(select(QUARANTINE.c.position))
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``messages`` and ``resources`` only grow; the rest is what waits now. ``oldest_due_s``: 0 with nothing due."""
+    """``messages`` and ``resources`` only grow; the rest is what waits now. ``oldest_due_s``: 0 with nothing due.
+
+    ``messages`` is the journal's last position: in PostgreSQL that counts places too that an undone commit left empty.
+    """
 
     messages: int
     resources: int

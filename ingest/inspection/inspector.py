@@ -22,10 +22,10 @@ from ingest.blobs import BlobMissing, digest
 from ingest.content.found import Found, Wave
 from ingest.inspection import live, sweep
 from ingest.ledger import contents
+from ingest.ledger.engine import named_faults
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.rows import recording_file_row
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Blob, Image, Instant
 from ingest.reasons import Reason, Rejected
 from ingest.sandbox import SandboxUnavailable

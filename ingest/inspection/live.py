@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.rows import recording_file_row, recording_row
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant, Lead, Recording
 from ingest.reasons import Reason, Rejected
 

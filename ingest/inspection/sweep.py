@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from ingest.blobs import Blobs
 from ingest.ledger import contents
+from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 
 KEPT_FOR = 24 * 3_600 * 1_000_000

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from ingest.inspection.inspector import Inspector
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.port import Answer, Item, Kept
 from ingest.ledger.relational import RelationalLedger
 from tests.support.contents import CAMERA
+from tests.support.engines import ENGINES, Place, fresh
 from tests.support.ledgers import NOW, Looks, register
 
 
@@ -44,10 +45,16 @@ class Bench:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
 
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A new ledger, of each engine in turn."""
+    yield from fresh(request, tmp_path)
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(place: Place) -> Iterator[Bench]:
     """A bench in a folder of its own."""
-    with open_ledger(tmp_path / "ledger.sqlite") as file:
+    with place.open() as file:
         for device in (CAMERA, "retino-0002", "ecg-0001"):
             register(file, device)
         yield Bench(file)

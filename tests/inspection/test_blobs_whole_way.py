@@ -25,6 +25,7 @@ from ingest.reasons import Reason, Rejected
 from ingest.sandbox import SandboxUnavailable
 from tests.inspection.conftest import Bench
 from tests.support.contents import CAMERA, PHOTOGRAPH, kept_part, part, parts, photograph
+from tests.support.engines import Place
 from tests.support.ledgers import FACTS, NOW, Looks
 
 SHA = hashlib.sha256(PHOTOGRAPH).hexdigest()
@@ -169,9 +170,9 @@ def test_one_file_that_cannot_be_looked_at_stops_no_other(bench: Bench) -> None:
     assert inspector.step() == 1
 
 
-def test_a_file_that_cannot_be_written_is_one_device_s_trouble(bench: Bench) -> None:
+def test_a_file_that_cannot_be_written_is_one_device_s_trouble(bench: Bench, place: Place) -> None:
     """Its part is refused, and what else is in the batch is kept."""
-    (bench.file.path.with_name("blobs") / "parts" / CAMERA).write_text("in the way")
+    (place.blobs / "parts" / CAMERA).write_text("in the way")
     other = parts(device="retino-0002")[0]
     assert bench.commit(parts()[0], other) == [PieceKept(refused=True), PieceKept()]
 

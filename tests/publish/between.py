@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import replace
+from threading import Event
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -33,9 +34,9 @@ class Between(Writer):
         self._real = file.writer
         self._before, self._inside, self._after = before, inside, after
 
-    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, job: Callable[[Connection], T], lanes: Collection[str] | None = None) -> Future[T]:
         """Not used by who publishes."""
-        return self._real.submit(job)
+        return self._real.submit(job, lanes)
 
     def write(self, job: Callable[[Connection], T]) -> T:
         """Write, with everything around it."""
@@ -49,6 +50,24 @@ class Between(Writer):
         result = self._real.write(whole)
         self._after()
         return result
+
+
+class Slow(Writer):
+    """A writer whose transactions stay open: ``begun`` is set when one is, and it ends when ``end`` is."""
+
+    def __init__(self, file: OpenLedger, begun: Event, end: Event) -> None:
+        self._real, self._said, self._end = file.writer, begun, end
+
+    def submit(self, job: Callable[[Connection], T], lanes: Collection[str] | None = None) -> Future[T]:
+        """Write, and wait before the commit."""
+
+        def whole(connection: Connection) -> T:
+            result = job(connection)
+            self._said.set()
+            assert self._end.wait(10)
+            return result
+
+        return self._real.submit(whole, lanes)
 
 
 def cut() -> None:

@@ -15,13 +15,14 @@ from fhir_export.destinations import Destination, Dispatch
 from fhir_export.model import Deployment, decode
 from fhir_export.publish import Publisher
 from ingest.judge import judge
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
 from ingest.ledger.port import Item
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import DUE
 from ingest.model import ClockFacts, DeviceStatus, Facts, Judged
 from registry import assignments, devices, people
 from registry.model import Assignment, Patient
+from tests.support.engines import ENGINES, Place, fresh
 from tests.support.ledgers import NOW, raw
 
 DEVICE = "bp-0001"
@@ -88,10 +89,16 @@ class Desk:
         return [(row.position, row.why) for row in self.rows("SELECT position, why FROM inbox ORDER BY position")]
 
 
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A new ledger, of each engine in turn."""
+    yield from fresh(request, tmp_path)
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(place: Place) -> Iterator[Desk]:
     """A desk with a device and two patients."""
-    with open_ledger(tmp_path / "ledger.sqlite") as file:
+    with place.open() as file:
         made = Desk(file)
         made.register(DEVICE, "p1", "p2")
         yield made

@@ -201,6 +201,24 @@ def test_one_picture_of_two_patients_is_for_a_person(desk: Desk) -> None:
     assert desk.inbox() == []
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_photograph_that_goes_to_another_patient_is_not_in_its_own_way(desk: Desk, others: int) -> None:
+    """What it said before, for the first patient, counts no more; what another reading of the same bytes says does."""
+    held = desk.assign(DEVICE, "p1")
+    desk.commit(*(photograph(seq) for seq in range(1 + others)))
+    for position in range(1, 2 + others):
+        ready(desk, position)
+    desk.drain()
+    moved = text("UPDATE assignment SET patient = 'p2' WHERE assignment = :held").bindparams(held=held)
+    desk.file.writer.write(partial(Connection.execute, statement=moved))
+    desk.due("retraction", 1)
+    desk.due("reading", 1)
+    desk.drain()
+    assert desk.inbox() == ([(1, "blob.claimed_twice")] if others else [])
+    given = desk.rows("SELECT patient FROM attribution WHERE position = 1 AND retracted_at IS NULL")
+    assert [row.patient for row in given] == ([] if others else ["p2"])
+
+
 def test_a_photograph_is_taken_back_whole(desk: Desk) -> None:
     """What has a status is entered in error; the Binary, which has none, is named by the retraction's Provenance."""
     desk.assign(DEVICE, "p1")

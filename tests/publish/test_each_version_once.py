@@ -7,14 +7,15 @@ import json
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -36,6 +37,7 @@ from registry import assignments, devices, people
 from registry.faults import Conflict, Unfit
 from registry.model import Assignment, Patient
 from tests.publish.between import Cut, between, cut
+from tests.support.engines import Place, place
 from tests.support.ledgers import NOW, STREAM, body
 
 MINUTE = 60_000_000
@@ -115,8 +117,7 @@ class EachVersionOnce(RuleBasedStateMachine):
         """Two devices and two patients are known, and three readers follow the feed."""
         self.folder = Path(tempfile.mkdtemp(prefix="each-version-"))
         self.generation = 0
-        shutil.copy(empty_ledger(), self.path)
-        self.file = open_ledger(self.path)
+        self.file = self.begun()
         self.now = NOW
         self.sent: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         self.readers = [Reader() for _ in range(3)]
@@ -142,6 +143,22 @@ class EachVersionOnce(RuleBasedStateMachine):
     def path(self) -> Path:
         """The ledger in use: a crash goes on with a copy."""
         return self.folder / f"{self.generation}.sqlite"
+
+    def begun(self) -> OpenLedger:
+        """A new ledger."""
+        shutil.copy(empty_ledger(), self.path)
+        return open_ledger(self.path)
+
+    def cut_off(self, old: OpenLedger) -> OpenLedger:
+        """What another process finds after a power cut: a copy of the files as they lie on the disk."""
+        before = self.path
+        self.generation += 1
+        for suffix in ("", "-wal"):
+            if (there := before.with_name(before.name + suffix)).exists():
+                shutil.copy(there, self.path.with_name(self.path.name + suffix))
+        found = open_ledger(self.path)
+        old.close()
+        return found
 
     def write(self, job: Callable[[Connection], Any]) -> Any:  # noqa: ANN401 - what the job returns
         """One job of someone else's."""
@@ -319,14 +336,8 @@ class EachVersionOnce(RuleBasedStateMachine):
             self.power_cut()
 
     def power_cut(self) -> None:
-        """Go on with a copy of the files as they lie on the disk, without any closing word."""
-        old, before = self.file, self.path
-        self.generation += 1
-        for suffix in ("", "-wal"):
-            if (there := before.with_name(before.name + suffix)).exists():
-                shutil.copy(there, self.path.with_name(self.path.name + suffix))
-        self.file = open_ledger(self.path)
-        old.close()
+        """Go on with what is on the disk, without any closing word."""
+        self.file = self.cut_off(self.file)
         self.start_publisher()
 
     @rule(destination=st.sampled_from(DESTINATIONS), count=st.integers(1, 5))
@@ -467,3 +478,35 @@ EachVersionOnce.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestEachVersionOnce = EachVersionOnce.TestCase
+
+
+class EachVersionOnceInPostgres(EachVersionOnce):
+    """The same in a database, which outlives its clients."""
+
+    place: ClassVar[Place]
+
+    def begun(self) -> OpenLedger:
+        """The database, emptied."""
+        assert self.place.clear()
+        return self.place.open()
+
+    def cut_off(self, old: OpenLedger) -> OpenLedger:
+        """Every line to the database is cut."""
+        assert self.place.cut()
+        found = self.place.open()
+        old.close()
+        return found
+
+
+@pytest.fixture
+def _in_a_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    with place(request, "postgres", tmp_path) as EachVersionOnceInPostgres.place:
+        yield
+
+
+EachVersionOnceInPostgres.TestCase.settings = settings(
+    EachVersionOnce.TestCase.settings, max_examples=8, stateful_step_count=30
+)
+TestEachVersionOnceInPostgres = pytest.mark.services(
+    pytest.mark.usefixtures("_in_a_database")(EachVersionOnceInPostgres.TestCase)
+)

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
-from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.files import OpenLedger
 from registry.operations import Registrar, Secret
 from tests.support.doors import Door
+from tests.support.engines import ENGINES, Place, fresh
 from tests.support.ledgers import NOW
 
 
-@pytest.fixture(scope="session")
-def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new ledger: making one takes longer than most tests."""
-    path = tmp_path_factory.mktemp("empty") / "ledger.sqlite"
-    open_ledger(path).close()
-    return path
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A new ledger, of each engine in turn."""
+    yield from fresh(request, tmp_path)
 
 
 @pytest.fixture
-def file(tmp_path: Path, empty_ledger: Path) -> Iterator[OpenLedger]:
+def file(place: Place) -> Iterator[OpenLedger]:
     """An open ledger with nothing in it."""
-    with open_ledger(copyfile(empty_ledger, tmp_path / "ledger.sqlite")) as opened:
+    with place.open() as opened:
         yield opened
 
 

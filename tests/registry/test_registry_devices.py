@@ -15,6 +15,7 @@ from registry.model import Device, Identity
 from registry.operations import Registrar
 from registry.presence import Heard, Presence
 from tests.support.doors import Door
+from tests.support.engines import in_a_file
 from tests.support.ledgers import NOW, STREAM
 
 EUI64 = "FE-ED-AB-EE-DE-AD-77-C3"
@@ -73,6 +74,7 @@ def test_a_new_secret_replaces_the_old_one(registrar: Registrar, file: OpenLedge
         assert [account.secret_hash for account in devices.accounts(connection)] == ["other"]
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "device", ["", "bp", "BP-0001", "_bp1", "-bp1", "b" * 64, "bp/1", "bp 1", "bp.1", "bé-1", "bp1\n"]
 )
@@ -89,6 +91,7 @@ def test_an_id_at_the_edge_of_the_contract_is_taken(registrar: Registrar, device
     assert registrar.add_device(NewDevice(device)).device == device
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("new", "code"),
     [

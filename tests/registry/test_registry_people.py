@@ -12,6 +12,7 @@ from registry import numbers, people
 from registry.faults import Conflict, Unfit, Unknown
 from registry.operations import Registrar
 from registry.people import NewPatient
+from tests.support.engines import in_a_file
 from tests.support.ledgers import NOW
 
 INS = "urn:oid:1.2.250.1.213.1.4."
@@ -75,6 +76,7 @@ def test_a_person_without_such_a_number_is_none(registrar: Registrar) -> None:
     assert registrar.add_patient(replace(local, identifiers=("urn:oid:2.999.1.4|1235",), test=True)).test
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("change", "code"),
     [

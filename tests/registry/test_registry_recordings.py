@@ -24,6 +24,7 @@ from tests.support.apart import (
     refuse,
     tracing,
 )
+from tests.support.engines import in_a_file
 from tests.support.ledgers import register
 
 
@@ -79,6 +80,7 @@ def test_a_stretch_holds_the_samples_taken_in_it(
         )  # fmt: skip
 
 
+@in_a_file
 @pytest.mark.parametrize("hertz", ["300", "360", "257.5", "333.3333", "2000"])
 def test_stretches_follow_each_other_without_a_hole(file: OpenLedger, hertz: str) -> None:
     """Asked from where the last one ended, each sample comes once, also where a sample's time has no last digit."""
