@@ -22,15 +22,11 @@ _Row: TypeAlias = tuple[Any, ...]
 NOT_LINKED = "patient.not_linked"
 """Parked: the record's own identity for this patient is not known (fhir.md: ``lookup`` destinations)."""
 
-_DELIVERY = """
-INSERT OR IGNORE INTO delivery
-  (destination, position, type, id, patient, device, state, tries, next_try, due_at, answer)
-VALUES
-"""
+_DELIVERY, _ONCE = "INSERT INTO delivery VALUES", "ON CONFLICT DO NOTHING"
 _FOLLOWS = """
-SELECT 1 FROM delivery WHERE destination = ?1 AND type = ?2 AND id = ?3
+SELECT 1 FROM delivery WHERE destination = ? AND type = ? AND id = ?
 UNION ALL
-SELECT 1 FROM feed f JOIN delivered d ON d.destination = ?1 AND d.position = f.position WHERE f.type = ?2 AND f.id = ?3
+SELECT 1 FROM feed f JOIN delivered d ON d.destination = ? AND d.position = f.position WHERE f.type = ? AND f.id = ?
 LIMIT 1
 """
 _FOLLOWING = ("Patient", "Device")
@@ -38,7 +34,15 @@ _NEWEST = "SELECT position FROM resource WHERE type = ? AND id = ?"
 _RELEASE = """
 UPDATE delivery SET state = 'due', answer = NULL, next_try = ? WHERE destination = ? AND state = 'parked' AND answer = ?
 """
-_WITHOUT_PATIENT = "SELECT DISTINCT patient FROM delivery WHERE destination = ? AND patient IS NOT NULL"
+_WITHOUT_PATIENT = """
+SELECT w.patient FROM (SELECT DISTINCT destination, patient FROM delivery WHERE destination = ?) w
+WHERE w.patient IS NOT NULL
+AND NOT EXISTS (
+  SELECT 1 FROM delivery p WHERE p.destination = w.destination AND p.type = 'Patient' AND p.id = w.patient)
+AND NOT EXISTS (
+  SELECT 1 FROM feed f JOIN delivered d ON d.destination = w.destination AND d.position = f.position
+  WHERE f.type = 'Patient' AND f.id = w.patient)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Dispatch:
             for entry in appended
             for row in self._due(connection, destination, entry, now)
         ]
-        insert(connection, _DELIVERY, rows)
+        insert(connection, _DELIVERY, rows, _ONCE)
 
     def forget(self) -> None:
         """Forget what is remembered of a transaction that was undone."""
@@ -76,7 +80,7 @@ class Dispatch:
             if destination.patients == "write":
                 patients = connection.exec_driver_sql(_WITHOUT_PATIENT, (destination.name,)).scalars().all()
                 rows = [row for id_ in patients for row in self._follow(connection, destination, "Patient", id_, now)]
-                insert(connection, _DELIVERY, rows)
+                insert(connection, _DELIVERY, rows, _ONCE)
                 connection.exec_driver_sql(_RELEASE, (now, destination.name, NOT_LINKED))
 
     def _due(self, connection: Connection, to: Destination, entry: Appended, now: Instant) -> Iterator[_Row]:
@@ -105,7 +109,7 @@ class Dispatch:
 
     def _follows(self, connection: Connection, to: Destination, type_: str, id_: str) -> bool:
         key = (to.name, type_, id_)
-        if key not in self._following and connection.exec_driver_sql(_FOLLOWS, key).first():
+        if key not in self._following and connection.exec_driver_sql(_FOLLOWS, key + key).first():
             self._following.add(key)
         return key in self._following
 

@@ -5,6 +5,9 @@
                                             circuit: the whole    server: FHIR over HTTP
                                             destination waits     memory: in this process
 
+Before a round: ``knowledge``, what the destination said it does (``statement``), and ``forgotten``, what it may have
+lost of what it confirmed.
+
 Comes in: delivery rows of one destination. Goes out: PUTs of the feed's own bytes, never anything built here. Refuses
 to know: what a resource means, who the patient is, MQTT.
 

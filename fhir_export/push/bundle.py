@@ -1,4 +1,4 @@
-"""A batch Bundle around bytes that are not touched: what the feed holds goes in as it is. Pure.
+"""A Bundle around bytes that are not touched: what the feed holds goes in as it is. Pure.
 
 Comes in: resources, the record's address. Goes out: bytes. Refuses to know: what is in them, but for HTEST.
 """
@@ -14,12 +14,13 @@ _SIMULATED = b'"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSys
 _ENTRY = b'{"fullUrl":"%s/%s","resource":%s,"request":{"method":"PUT","url":"%s"}}'
 
 
-def batch_bundle(outgoing: Sequence[Outgoing], base: str) -> bytes:
-    """A Bundle of type batch, one PUT for each; test data through and through is marked HTEST as a whole, too."""
+def bundle(outgoing: Sequence[Outgoing], base: str, kind: str = "batch") -> bytes:
+    """A Bundle of type batch or transaction, one PUT for each; test data throughout is marked HTEST as a whole, too."""
     address = base.encode()
     entries = []
     for one in outgoing:
         path = f"{one.type}/{one.id}".encode()
         entries.append(_ENTRY % (address, path, one.body, path))
     marked = _SIMULATED if all(_HTEST in one.body for one in outgoing) else b""
-    return b'{"resourceType":"Bundle",' + marked + b'"type":"batch","entry":[' + b",".join(entries) + b"]}"
+    head = b'{"resourceType":"Bundle",' + marked + b'"type":"' + kind.encode() + b'","entry":['
+    return head + b",".join(entries) + b"]}"

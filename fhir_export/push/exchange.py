@@ -2,22 +2,21 @@
 
 Comes in: due rows that may go together. Goes out: an outcome for each row that has one; the circuit told of the
 destination's state. Refuses to know: the ledger.
-
-A Binary is given its data here, piece by piece as it leaves.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from fhir_export import binary
 from fhir_export.push.answers import Action, Verdict, judge_answer
 from fhir_export.push.circuit import Circuit, backoff
 from fhir_export.push.content import same_content
-from fhir_export.push.outcomes import Again, Delivered, Outcome, Parked
-from fhir_export.push.port import Answer, Outgoing, Record, RecordUnavailable
+from fhir_export.push.contents import whole
+from fhir_export.push.outcomes import Again, Delivered, Outcome, Parked, Unreferenced
+from fhir_export.push.plan import SUSPECT, references
+from fhir_export.push.port import GONE, Answer, Record, RecordUnavailable
 from fhir_export.push.rows import Due
 from ingest.blobs import BlobMissing, Blobs
 from ingest.model import Instant
@@ -78,17 +77,10 @@ class Exchange:
 
     def _send(self, part: Sequence[Due]) -> Sequence[Answer]:
         """Raises BlobMissing or OSError before anything whole leaves."""
-        outgoing = [self._whole(due.outgoing) for due in part]
+        outgoing = [whole(due.outgoing, self.blobs) for due in part]
         self.counts.requests += 1
         self.counts.sent += len(part)
         return self.record.send(outgoing)
-
-    def _whole(self, one: Outgoing) -> Outgoing:
-        found = binary.content(one.body) if one.type == binary.TYPE else None
-        if found is None:
-            return one
-        size = found.length(binary.size(self.blobs, found.sha256))
-        return replace(one, size=size, pieces=lambda: found.resource(binary.pieces(self.blobs, found.sha256)))
 
     def _without_content(self, due: Due, fault: Exception) -> Outcome:
         """A file that is gone is for a person; one that cannot be read now may be readable later."""
@@ -106,7 +98,7 @@ class Exchange:
         """Equal content is as good as a success; what is not there is simply sent again."""
         sent = due.outgoing
         try:
-            found = self.record.read(sent.identity, 2 * self._whole(sent).length + _ROOM_TO_READ)
+            found = self.record.read(sent.identity, 2 * whole(sent, self.blobs).length + _ROOM_TO_READ)
         except (BlobMissing, OSError):
             return Verdict(Action.RETRY, BLOB_MISSING)
         except RecordUnavailable as fault:
@@ -118,7 +110,7 @@ class Exchange:
     def _tell_circuit(self, answers: Sequence[Answer], verdicts: Sequence[Verdict]) -> None:
         now = self.clock()
         actions = {verdict.action: verdict.code for verdict in reversed(verdicts)}
-        if not actions.keys().isdisjoint({Action.DELIVERED, Action.PARK}):
+        if not actions.keys().isdisjoint({Action.DELIVERED, Action.PARK, Action.REFER}):
             self.circuit.worked()
         if Action.SLOW in actions:
             asked = [answer.retry_after for answer in answers if answer.retry_after is not None]
@@ -139,12 +131,25 @@ class Exchange:
             case Action.PARK:
                 self.counts.parked += 1
                 return [Parked(due, verdict.code)]
+            case Action.REFER:
+                return [self._referring(due, verdict.code)]
             case Action.RETRY:
                 # Where the destination as a whole is away, the row keeps its place: the circuit does the waiting.
                 own = alone or not self.circuit.open
                 return [Again(due, verdict.code, self._later(due) if own else due.next_try)]
             case _:
                 return []
+
+    def _referring(self, due: Due, code: str) -> Outcome:
+        """What it refers to is looked for, a few times; a Binary is named by an address that no server follows."""
+        if due.tries >= SUSPECT:
+            return Parked(due, code)
+        try:
+            targets = [target for target in references(due) if target[0] != "Binary"]
+            missing = frozenset(target for target in targets if self.record.read(target, _ROOM_TO_READ) is None)
+        except RecordUnavailable as fault:
+            return Parked(due, fault.code) if fault.code == GONE else Again(due, fault.code, self._later(due))
+        return Unreferenced(due, code, missing) if missing else Again(due, code, self._later(due))
 
     def _later(self, due: Due) -> Instant:
         return self.clock() + backoff(due.tries, self.circuit.random)

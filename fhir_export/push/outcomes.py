@@ -13,18 +13,20 @@ from typing import TypeVar
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Text,
     and_,
+    bindparam,
     delete,
     exists,
     insert,
-    literal,
     select,
     update,
 )
 
+from fhir_export.push.again import newest_again
+from fhir_export.push.port import Identity
 from fhir_export.push.rows import DUE, PARKED, Due
-from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL
+from ingest.ledger.many import insert as insert_rows
+from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL, Int
 from ingest.model import Instant
 
 K = TypeVar("K", bound=Hashable)
@@ -55,7 +57,16 @@ class Parked:
     code: str
 
 
-Outcome = Delivered | Again | Parked
+@dataclass(frozen=True, slots=True)
+class Unreferenced:
+    """To be sent again once ``missing`` are there, which it refers to; parked where these were never ours to send."""
+
+    due: Due
+    code: str
+    missing: frozenset[Identity]
+
+
+Outcome = Delivered | Again | Parked | Unreferenced
 
 
 def defer(connection: Connection, destination: str, held: Mapping[int, Instant]) -> None:
@@ -86,6 +97,17 @@ def settle(
         _change(connection, destination, positions, tries=tries, next_try=next_try, answer=code)
     for code, positions in _grouped((o.code, o.due.position) for o in outcomes if isinstance(o, Parked)):
         _change(connection, destination, positions, tries=tries, next_try=now, answer=code, state=PARKED)
+    for one in (o for o in outcomes if isinstance(o, Unreferenced)):
+        helped = [newest_again(connection, destination, identity, now) for identity in sorted(one.missing)]
+        state = DUE if helped and all(helped) else PARKED
+        _change(connection, destination, [one.due.position], tries=tries, next_try=now, answer=one.code, state=state)
+
+
+def release(connection: Connection, destination: str, code: str, types: Collection[str] | None, now: Instant) -> None:
+    """What was parked with this code, of these types (all, when None), is due again."""
+    here = [DELIVERY.c.destination == destination, DELIVERY.c.state == PARKED, DELIVERY.c.answer == code]
+    here += [] if types is None else [DELIVERY.c.type.in_(types)]
+    connection.execute(update(DELIVERY).where(*here).values(state=DUE, next_try=now))
 
 
 def _grouped(pairs: Iterable[tuple[K, int]]) -> Iterable[tuple[K, list[int]]]:
@@ -107,23 +129,16 @@ def _rows(destination: str, positions: Collection[int]) -> ColumnElement[bool]:
 
 def _move(connection: Connection, destination: str, delivered: Sequence[Delivered], now: Instant) -> set[int]:
     """Move the rows that are still as they were read to DELIVERED; the positions of those."""
-    found = select(DELIVERY.c.position, DELIVERY.c.tries)
-    positions = [outcome.due.position for outcome in delivered]
-    there = {(position, tries) for position, tries in connection.execute(found.where(_rows(destination, positions)))}
-    ours = [outcome for outcome in delivered if (outcome.due.position, outcome.due.tries) in there]
-    for version, moved in _grouped((outcome.version, outcome.due.position) for outcome in ours):
-        columns = (
-            DELIVERY.c.destination,
-            DELIVERY.c.position,
-            literal(now),
-            DELIVERY.c.tries + 1,
-            literal(version, Text),
-        )
-        confirmed = select(*columns).where(_rows(destination, moved))
-        names = ["destination", "position", "at", "tries", "version"]
-        connection.execute(insert(DELIVERED).from_select(names, confirmed))
-    taken = {outcome.due.position for outcome in ours}
-    connection.execute(delete(DELIVERY).where(_rows(destination, taken)))
+    taken: set[int] = set()
+    for tries, positions in _grouped((outcome.due.tries, outcome.due.position) for outcome in delivered):
+        asked = {"destination": destination, "tries": tries, "positions": positions}
+        taken.update(connection.execute(_TAKE, asked).scalars())
+    rows = [
+        (destination, outcome.due.position, now, outcome.due.tries + 1, outcome.version)
+        for outcome in delivered
+        if outcome.due.position in taken
+    ]
+    insert_rows(connection, _KEEP, rows)
     return taken
 
 
@@ -148,14 +163,27 @@ def _overtaken(connection: Connection, destination: str, sent: Due, now: Instant
 
 def _confirm(connection: Connection, destination: str, positions: Collection[int], now: Instant) -> None:
     """A row in CONFIRMED for each reading of these that has nothing undelivered left, once."""
-    readings = select(FEED.c.reading).where(FEED.c.position.in_(list(positions)), FEED.c.reading.is_not(None))
-    # Nested, so that it starts from the reading's few feed rows and not from all that waits.
-    waits = exists().where(DELIVERY.c.destination == destination, DELIVERY.c.position == FEED.c.position)
-    left = exists().where(FEED.c.reading == JOURNAL.c.position, waits)
-    known = exists().where(CONFIRMED.c.reading == JOURNAL.c.position)
-    complete = (
-        select(JOURNAL.c.position, JOURNAL.c.device, literal(now))
-        .where(JOURNAL.c.position.in_(readings), ~left, ~known)
-        .order_by(JOURNAL.c.position)
-    )
-    connection.execute(insert(CONFIRMED).from_select(["reading", "device", "at"], complete))
+    connection.execute(_CONFIRM, {"destination": destination, "positions": sorted(positions), "now": now})
+
+
+# Made once: a list's values are written into the text as they are sent. As parameters, a hundred of them cost more than
+# the statement itself.
+_POSITIONS = bindparam("positions", expanding=True, literal_execute=True, type_=Int)
+_HERE = DELIVERY.c.destination == bindparam("destination")
+_TAKE = (
+    delete(DELIVERY)
+    .where(_HERE, DELIVERY.c.tries == bindparam("tries"), DELIVERY.c.position.in_(_POSITIONS))
+    .returning(DELIVERY.c.position)
+)
+_KEEP = "INSERT INTO delivered (destination, position, at, tries, version) VALUES"
+# Nested, so that it starts from the reading's few feed rows and not from all that waits.
+_WAITS = exists().where(_HERE, DELIVERY.c.position == FEED.c.position)
+_LEFT = exists().where(FEED.c.reading == JOURNAL.c.position, _WAITS)
+_KNOWN = exists().where(CONFIRMED.c.reading == JOURNAL.c.position)
+_READINGS = select(FEED.c.reading).where(FEED.c.position.in_(_POSITIONS), FEED.c.reading.is_not(None))
+_CONFIRM = insert(CONFIRMED).from_select(
+    ["reading", "device", "at"],
+    select(JOURNAL.c.position, JOURNAL.c.device, bindparam("now", type_=Int))
+    .where(JOURNAL.c.position.in_(_READINGS), ~_LEFT, ~_KNOWN)
+    .order_by(JOURNAL.c.position),
+)

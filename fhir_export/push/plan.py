@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 from fhir_export.push.circuit import SECOND
 from fhir_export.push.port import Identity
@@ -51,31 +53,51 @@ class Plan:
     held: Mapping[int, Instant]
 
 
+Links: TypeAlias = Mapping[int, frozenset[Identity]]
+"""What each row refers to, by position."""
+
+
 def references(due: Due) -> frozenset[Identity]:
     """What a resource refers to, from its bytes (compact JSON) and its row."""
-    found = {(type_.decode(), id_.decode()) for type_, id_ in _POINTS.findall(due.outgoing.body)}
+    found = {_identity(*pair) for pair in set(_POINTS.findall(due.outgoing.body))}
     if due.outgoing.type == "Binary":
         found = {identity for identity in found if identity[0] in _FIRST}
-    found |= {("Patient", due.patient)} if due.patient else set()
-    found |= {("Device", due.device)} if due.device else set()
-    return frozenset(found - {due.outgoing.identity})
+    if due.patient:
+        found.add(("Patient", due.patient))
+    if due.device:
+        found.add(("Device", due.device))
+    found.discard(due.outgoing.identity)
+    return frozenset(found)
 
 
-def asked(rows: Sequence[Due]) -> frozenset[Identity]:
-    """The identities whose unconfirmed rows a plan must know."""
-    own = (due.outgoing.identity for due in rows if due.version > 1)
-    return frozenset(identity for due in rows for identity in references(due)).union(own)
+@lru_cache(1024)  # a few patients and devices are named by all
+def _identity(type_: bytes, id_: bytes) -> Identity:
+    return type_.decode(), id_.decode()
 
 
-def plan(rows: Sequence[Due], unconfirmed: Mapping[Identity, Sequence[Blocker]], now: Instant) -> Plan:
+def links(rows: Sequence[Due]) -> Links:
+    """What rows refer to; looked for once a round, for it costs as much as the rest of a plan."""
+    return {due.position: references(due) for due in rows}
+
+
+def asked(rows: Sequence[Due], linked: Links) -> frozenset[Identity]:
+    """The identities whose unconfirmed rows a plan must know, besides these rows."""
+    own = frozenset(due.outgoing.identity for due in rows if due.version > 1)
+    targets = frozenset().union(*(linked[due.position] for due in rows))
+    return own | (targets - _new(rows).keys())
+
+
+def plan(rows: Sequence[Due], linked: Links, unconfirmed: Mapping[Identity, Sequence[Blocker]], now: Instant) -> Plan:
     """Waves of ``rows``, which are in order of position."""
+    unconfirmed = {**_new(rows), **unconfirmed}
     waves: list[list[Planned]] = []
     wave_of: dict[int, int] = {}
     held: dict[int, Instant] = {}
     present = {due.position for due in rows}
     for due in sorted(rows, key=_rank):
         before = _before(due.position, unconfirmed.get(due.outgoing.identity, ()))
-        targets = [b for identity in references(due) for b in _targets(due.position, identity, unconfirmed)]
+        waiting = [identity for identity in linked[due.position] if identity in unconfirmed]
+        targets = [b for identity in waiting for b in _targets(due.position, identity, unconfirmed)]
         outside = [b for b in (*before, *targets) if b.position not in present]
         if outside:
             held[due.position] = max(_look_again(blocker, now) for blocker in outside)
@@ -86,6 +108,15 @@ def plan(rows: Sequence[Due], unconfirmed: Mapping[Identity, Sequence[Blocker]],
             waves[wave].append(Planned(due, needs))
             wave_of[due.position] = wave
     return Plan(waves, held)
+
+
+def _new(rows: Sequence[Due]) -> Mapping[Identity, Sequence[Blocker]]:
+    """Rows with a resource's first version: what refers to it waits for that one, and there is none before it."""
+    return {
+        due.outgoing.identity: (Blocker(due.position, parked=False, next_try=due.next_try),)
+        for due in rows
+        if due.version == 1 and due.outgoing.type not in _FIRST
+    }
 
 
 def packs(rows: Sequence[Due], *, batch: bool) -> Iterator[list[Due]]:

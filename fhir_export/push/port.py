@@ -7,12 +7,14 @@ know: rows, retries, HTTP.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias
 
 Identity: TypeAlias = tuple[str, str]
 """A resource's type and id."""
+GONE = "record.gone"
+"""Deleted or merged there, which is somebody's decision: it is not sent again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Answer:
     ``status``: HTTP's, of the entry in a batch (0 when none came). ``shared``: the status is that of a request which
     carried other resources too. ``fhir``: the answer was FHIR, so a FHIR server spoke and no proxy. ``named``: the
     identity it says it stored; None when it names none. ``empty``: it had no body. ``version``: the record's version
-    id. ``issues``: codes of the FHIR value set issue-type, never text. ``retry_after``: seconds.
+    id. ``issues``: codes of the FHIR value set issue-type, never text. ``number``: what a HAPI server puts before its
+    words, such as ``HAPI-1094``. ``retry_after``: seconds.
     """
 
     ending: Ending
@@ -70,21 +73,40 @@ class Answer:
     empty: bool = False
     version: str | None = None
     issues: tuple[str, ...] = ()
+    number: str | None = None
     retry_after: float | None = None
+
+
+UNFIT = ("record.not_fhir_r4", "record.not_json", "record.client_ids")
+"""What a destination may lack so that every resource would be refused: none is sent, and none is parked for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
     """What a destination says it does.
 
-    ``client_ids`` is False only when it says that it refuses ids chosen by its clients; ``types`` are those it lets
-    update, empty when it does not tell.
+    ``types`` are those it lets update under ids chosen by its clients, None when it does not tell. ``lacks`` are codes
+    of what is missing or wrong (``statement.LACKS``).
     """
 
     batch: bool
     transaction: bool = False
-    client_ids: bool = True
-    types: frozenset[str] = field(default_factory=frozenset)
+    types: frozenset[str] | None = None
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def unfit(self) -> str | None:
+        """The first thing it lacks that makes all sending useless; None when there is none."""
+        return next((code for code in self.lacks if code in UNFIT), None)
+
+    @property
+    def together(self) -> bool:
+        """Whether resources may share a request."""
+        return self.batch or self.transaction
+
+    def takes(self, type_: str) -> bool:
+        """Whether resources of this type may be sent; yes when it does not tell."""
+        return self.types is None or type_ in self.types
 
 
 class RecordUnavailable(Exception):  # noqa: N818 - it says what the record is now
@@ -102,9 +124,9 @@ class Record(Protocol):
     """A destination. One thread uses it; every method may block for as long as its time limits say."""
 
     def capability(self) -> Capability:
-        """What the destination does; asked before the first ``send``.
+        """What the destination does; asked before the first ``send``, after a long absence, and after surprises.
 
-        Raises RecordUnavailable.
+        How the next ``send`` goes out follows from it. Raises RecordUnavailable.
         """
 
     def send(self, outgoing: Sequence[Outgoing]) -> Sequence[Answer]:
@@ -121,5 +143,7 @@ class Record(Protocol):
     def read(self, identity: Identity, most: int) -> bytes | None:
         """The resource as it stands there now, at most ``most`` bytes; None when it is not there.
 
-        Called after 409 or 412, and when a success named nothing. Raises RecordUnavailable.
+        Called after 409 or 412, when a success named nothing, when something referred to is said to be missing, and
+        when the destination is back from where it may have forgotten what it confirmed. Raises RecordUnavailable, with
+        the code ``GONE`` when it was deleted there.
         """

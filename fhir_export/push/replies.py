@@ -1,4 +1,4 @@
-"""From the bytes of an HTTP answer to ``Answer``: one for a single PUT, one for each entry of a batch. Pure.
+"""From the bytes of an HTTP answer to ``Answer``: one for a single PUT, one for each entry of a Bundle. Pure.
 
 Comes in: status, headers, body, what was sent. Goes out: facts, in which nothing of the server's own words is left.
 Refuses to know: what they mean, and how they came.
@@ -20,6 +20,9 @@ from fhir_export.push.port import Answer, Ending, Identity, Outgoing
 _NAMED = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?$")
 _TAG = re.compile(r'(?:W/)?"([A-Za-z0-9.-]{1,64})"')  # FHIR R4, http.html#versioning
 _STATUS = re.compile(r"[1-9][0-9]{2}")
+_NUMBER = re.compile(r"(?:HAPI-[0-9]{4}: )*(HAPI-[0-9]{4}): ")  # the last one in front of the words is the cause
+_TOGETHER = ("batch-response", "transaction-response")
+_FAILED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,16 @@ def single(reply: Reply) -> Answer:
         empty=not reply.body,
         version=version or _tag(reply.headers.get("etag")),
         issues=_issues(document),
+        number=_number(document),
         retry_after=_retry_after(reply),
     )
 
 
 def batch(reply: Reply, sent: Sequence[Outgoing]) -> list[Answer]:
-    """The answers to a batch Bundle: an entry's own where there is one for each, else that of the whole request."""
+    """The answers to a Bundle: an entry's own where there is one for each, else that of the whole request."""
     document = reply.document()
     entries = document.get("entry")
-    if reply.status == 200 and document.get("type") == "batch-response" and isinstance(entries, list):  # noqa: PLR2004
+    if reply.status == 200 and document.get("type") in _TOGETHER and isinstance(entries, list):  # noqa: PLR2004
         if len(entries) == len(sent):
             return [_entry(entry) for entry in entries]
         document = {}
@@ -67,28 +71,24 @@ def batch(reply: Reply, sent: Sequence[Outgoing]) -> list[Answer]:
 
 
 def _entry(entry: object) -> Answer:
-    fields = entry if isinstance(entry, dict) else {}
-    response, resource, outcome = (
-        _object(value) for value in (fields.get("response"), fields.get("resource"), _outcome(fields))
-    )
+    fields = _object(entry)
+    response, resource = _object(fields.get("response")), _object(fields.get("resource"))
     match = _STATUS.match(str(response.get("status")))
+    status = int(match[0]) if match else 500  # an entry without a status says nothing: as a failing server
     named, version = _named(response.get("location") or (fields.get("fullUrl") if not resource else ""))
     stored = {} if resource.get("resourceType") == "OperationOutcome" else resource
     named = _agreed(named, _identity(stored), told=bool(stored))
+    outcome = _object(response.get("outcome", resource)) if status >= _FAILED else {}
     return Answer(
         Ending.ANSWERED,
-        int(match[0]) if match else 500,  # an entry without a status says nothing: as a failing server
+        status,
         fhir=True,
         named=named,
         empty=named is None and not stored and "location" not in response,
         version=version or _tag(response.get("etag")),
-        issues=_issues(outcome),
+        issues=_issues(outcome) if outcome else (),
+        number=_number(outcome) if outcome else None,
     )
-
-
-def _outcome(entry: Mapping[str, Any]) -> object:
-    outcome = _object(entry.get("response")).get("outcome")
-    return outcome if outcome is not None else entry.get("resource")
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -129,6 +129,15 @@ def _issues(outcome: Mapping[str, Any]) -> tuple[str, ...]:
     issues = outcome.get("issue") if outcome.get("resourceType") == "OperationOutcome" else None
     codes = [_object(issue).get("code") for issue in issues] if isinstance(issues, list) else []
     return tuple(code if isinstance(code, str) and code in ISSUES else "unknown" for code in codes)
+
+
+def _number(outcome: Mapping[str, Any]) -> str | None:
+    """The number of the first issue, where a HAPI server wrote it; nothing else of the text leaves here."""
+    issues = outcome.get("issue")
+    first = _object(issues[0]) if isinstance(issues, list) and issues else {}
+    words = first.get("diagnostics")
+    match = _NUMBER.match(words) if isinstance(words, str) else None
+    return match[1] if match else None
 
 
 def _retry_after(reply: Reply) -> float | None:

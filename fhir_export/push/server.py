@@ -1,4 +1,4 @@
-"""A FHIR server over HTTP: batches where it takes them, single PUTs where it does not.
+"""A FHIR server over HTTP: batches where it says that it takes them, else transactions, else single PUTs.
 
 Comes in: resources. Goes out: what was answered, read with bounds on time and size. Refuses to know: rows, retries,
 what an answer means.
@@ -18,10 +18,11 @@ from typing import Self
 import httpx
 
 from fhir_export.push import replies
-from fhir_export.push.bundle import batch_bundle
+from fhir_export.push.bundle import bundle
 from fhir_export.push.deadline import Deadline
 from fhir_export.push.port import Answer, Capability, Ending, Identity, Outgoing, RecordUnavailable
 from fhir_export.push.replies import Reply
+from fhir_export.push.statement import capability
 
 SILENCE_S = 30.0
 """Longest wait for the next bytes of an answer: HAPI takes seconds for a batch of 100 while it warms up."""
@@ -32,9 +33,11 @@ LARGEST_ANSWER = 16_000_000
 """Bytes: a batch's answer with every resource in it is about 1 MB, a CapabilityStatement of HAPI about 2."""
 
 _FHIR_JSON = "application/fhir+json"
+_AGAIN = {"X-Retry-On-Version-Conflict": "retry; max-retries=5"}
+"""HAPI's own, passed over by others: what met another writer is written again there, instead of 409 for a Bundle."""
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _STOPS = frozenset({401, 429, 503})  # after these the next single PUT would get the same
-_UNAUTHORIZED, _OK, _GONE = 401, 200, (404, 410)
+_OK, _UNAUTHORIZED, _NOT_THERE, _NOT_ACCEPTABLE, _GONE = 200, 401, 404, 406, 410
 
 
 class FhirServer:
@@ -63,9 +66,9 @@ class FhirServer:
             limits=httpx.Limits(max_connections=1),
             timeout=httpx.Timeout(silence_s, connect=CONNECT_S),
             # No compression: a small answer could unfold to any size.
-            headers={"Accept": _FHIR_JSON, "Accept-Encoding": "identity", "Prefer": "return=minimal"},
+            headers={"Accept": _FHIR_JSON, "Accept-Encoding": "identity", "Prefer": "return=minimal"} | _AGAIN,
         )
-        self._batch = False
+        self._kind: str | None = None
         self._authorize()
 
     def __enter__(self) -> Self:
@@ -77,14 +80,16 @@ class FhirServer:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+        self._deadline.close()
 
     def capability(self) -> Capability:
         """See the port."""
         statement = self._asked("metadata", LARGEST_ANSWER).document()
         if statement.get("resourceType") != "CapabilityStatement":
             raise RecordUnavailable("record.portal")
-        found = _capability(statement)
-        self._batch = found.batch
+        found = capability(statement)
+        # In a batch each resource stands for itself; a transaction is refused whole for one, and then halved.
+        self._kind = "batch" if found.batch else "transaction" if found.transaction else None
         return found
 
     def send(self, outgoing: Sequence[Outgoing]) -> Sequence[Answer]:
@@ -101,7 +106,9 @@ class FhirServer:
     def read(self, identity: Identity, most: int) -> bytes | None:
         """See the port."""
         reply = self._asked("/".join(identity), most)
-        return None if reply.status in _GONE else reply.body
+        if reply.status == _GONE:
+            raise RecordUnavailable("record.gone")
+        return None if reply.status == _NOT_THERE else reply.body
 
     def _asked(self, path: str, most: int) -> Reply:
         """A GET's answer: FHIR with status 200, or that it is not there; raises RecordUnavailable."""
@@ -111,13 +118,15 @@ class FhirServer:
         if reply.status == _UNAUTHORIZED:
             self._authorize()
             raise RecordUnavailable("record.unauthorized")
-        if not reply.document() or reply.status not in (_OK, *_GONE):
+        if reply.status == _NOT_ACCEPTABLE or "fhir+xml" in reply.headers.get("content-type", ""):
+            raise RecordUnavailable("record.not_json")
+        if not reply.document() or reply.status not in (_OK, _NOT_THERE, _GONE):
             raise RecordUnavailable("record.failed" if reply.status >= 500 else "record.portal")  # noqa: PLR2004 - RFC 9110
         return reply
 
     def _once(self, outgoing: Sequence[Outgoing]) -> list[Answer]:
-        if self._batch and len(outgoing) > 1:
-            return self._together(outgoing)
+        if self._kind is not None and len(outgoing) > 1:
+            return self._together(outgoing, self._kind)
         answers: list[Answer] = []
         for one in outgoing:
             answers.append(self._alone(one))
@@ -125,8 +134,8 @@ class FhirServer:
                 break
         return answers + [Answer(Ending.UNSENT)] * (len(outgoing) - len(answers))
 
-    def _together(self, outgoing: Sequence[Outgoing]) -> list[Answer]:
-        reply = self._exchange("POST", "", batch_bundle(outgoing, self._base), LARGEST_ANSWER)
+    def _together(self, outgoing: Sequence[Outgoing], kind: str) -> list[Answer]:
+        reply = self._exchange("POST", "", bundle(outgoing, self._base, kind), LARGEST_ANSWER)
         if isinstance(reply, Ending):
             return [Answer(reply, shared=True)] * len(outgoing)
         return replies.batch(reply, outgoing)
@@ -177,21 +186,3 @@ def _bounded(response: httpx.Response, most: int) -> bytes | None:
         if len(body) > most:
             return None
     return bytes(body)
-
-
-def _capability(statement: dict[str, object]) -> Capability:
-    rests = statement.get("rest")
-    rest = next((r for r in rests if isinstance(r, dict)), {}) if isinstance(rests, list) else {}
-    resources = [r for r in rest.get("resource", ()) if isinstance(r, dict)]
-    does = _codes(rest)
-    return Capability(
-        batch="batch" in does,
-        transaction="transaction" in does,
-        client_ids=not any(r.get("updateCreate") is False for r in resources if r.get("type") == "Observation"),
-        types=frozenset(str(r.get("type")) for r in resources if "update" in _codes(r)),
-    )
-
-
-def _codes(part: dict[str, object]) -> set[object]:
-    listed = part.get("interaction")
-    return {one.get("code") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()

@@ -10,8 +10,8 @@ import pytest
 
 from fhir_export.push.delivery import Delivery
 from fhir_export.push.port import Record
-from ingest.ledger.files import open_ledger
 from tests.push.shelf import HERE, Clock, Shelf
+from tests.support.engines import ENGINES, Place, fresh
 
 
 @pytest.fixture
@@ -20,10 +20,16 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A new ledger, of each engine in turn."""
+    yield from fresh(request, tmp_path)
+
+
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
+def shelf(place: Place) -> Iterator[Shelf]:
     """An empty ledger."""
-    with open_ledger(tmp_path / "ledger.sqlite") as file:
+    with place.open() as file:
         yield Shelf(file)
 
 

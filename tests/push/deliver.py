@@ -1,4 +1,7 @@
-"""A process that delivers from a ledger to a record until it is ended: `deliver.py LEDGER BASE`."""
+"""A process that delivers from a ledger to a record until it is ended: `deliver.py LEDGER BLOBS BASE`.
+
+LEDGER is a file or a database; its password is in libpq's own variable.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from ingest.ledger.files import open_ledger
 
 def main() -> None:
     """Deliver."""
-    ledger, base = sys.argv[1:]
-    with open_ledger(Path(ledger)) as file, FhirServer(base) as record:
+    ledger, blobs, base = sys.argv[1:]
+    with open_ledger(ledger, blobs=Path(blobs)) as file, FhirServer(base) as record:
         delivery = Delivery(file, "record", record, lambda: time.time_ns() // 1000, random.random)
         sys.stdout.write("delivering\n")
         sys.stdout.flush()

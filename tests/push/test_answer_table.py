@@ -13,6 +13,12 @@ SENT = Outgoing("Observation", "r1-heart-rate", b"{}")
 GOOD = Answer(Ending.ANSWERED, 200, fhir=True, named=SENT.identity, version="1")
 OTHER = ("Observation", "another")
 
+
+def hapi(status: int, number: str) -> Answer:
+    """What HAPI 8.8 answers: an issue code that says nothing, and a number."""
+    return Answer(Ending.ANSWERED, status, fhir=True, issues=("processing",), number=number)
+
+
 ROWS = [
     ("nothing left", Answer(Ending.UNSENT), Action.WAIT, "record.unreachable"),
     ("nothing came back", Answer(Ending.LOST), Action.RETRY, "record.no_answer"),
@@ -50,8 +56,33 @@ ROWS = [
     ("409", Answer(Ending.ANSWERED, 409, fhir=True), Action.COMPARE, "record.conflict"),
     ("412", Answer(Ending.ANSWERED, 412, fhir=True), Action.COMPARE, "record.conflict"),
     ("409 for a batch", Answer(Ending.ANSWERED, 409, shared=True, fhir=True), Action.HALVE, "record.conflict"),
-    *[(f"{s}", Answer(Ending.ANSWERED, s), Action.RETRY, "record.failed") for s in (500, 502, 504, 599)],
-    *[(f"{s}", Answer(Ending.ANSWERED, s, fhir=True), Action.RETRY, "record.portal") for s in (405, 415, 418)],
+    *[(f"{s}", Answer(Ending.ANSWERED, s), Action.RETRY, "record.failed") for s in (500, 599)],
+    *[(f"{s} from FHIR", Answer(Ending.ANSWERED, s, fhir=True), Action.RETRY, "record.failed") for s in (500, 502)],
+    *[(f"{s} from a proxy", Answer(Ending.ANSWERED, s), Action.RETRY, "record.unreachable") for s in (502, 504)],
+    *[(f"{s}", Answer(Ending.ANSWERED, s, fhir=True), Action.RETRY, "record.portal") for s in (415, 418)],
+    *[(f"{s}", Answer(Ending.ANSWERED, s, fhir=True), Action.PARK, "record.not_supported") for s in (405, 501)],
+    *[
+        (f"{s} for a batch", Answer(Ending.ANSWERED, s, shared=True, fhir=True), Action.HALVE, "record.refused")
+        for s in (405, 501)
+    ],
+    *[
+        (f"{s}, not supported", Answer(Ending.ANSWERED, s, fhir=True, issues=("not-supported",)), Action.PARK, code)
+        for s, code in ((400, "record.not_supported"), (422, "record.not_supported"))
+    ],
+    ("HAPI: unknown type", hapi(404, "HAPI-0302"), Action.PARK, "record.not_supported"),
+    ("HAPI: a reference to what is not there", hapi(400, "HAPI-1094"), Action.REFER, "record.reference_missing"),
+    (
+        "the same from others",
+        Answer(Ending.ANSWERED, 422, fhir=True, issues=("not-found",)),
+        Action.REFER,
+        "record.reference_missing",
+    ),
+    ("HAPI: a reference to what was deleted", hapi(400, "HAPI-1096"), Action.PARK, "record.gone"),
+    ("HAPI: ids that differ", hapi(400, "HAPI-0420"), Action.PARK, "record.refused:processing"),
+    ("HAPI: no resource", hapi(400, "HAPI-0450"), Action.PARK, "record.refused:processing"),
+    ("HAPI: a reference of another type", hapi(422, "HAPI-0931"), Action.PARK, "record.refused:processing"),
+    ("HAPI: a stale version", hapi(409, "HAPI-0989"), Action.COMPARE, "record.conflict"),
+    ("HAPI: two made one id at once", hapi(409, "HAPI-0825"), Action.COMPARE, "record.conflict"),
 ]
 
 

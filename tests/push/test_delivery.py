@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from fhir_export.push import delivery as delivery_module
+from fhir_export.push import rows
 from fhir_export.push.delivery import Delivery
 from fhir_export.push.memory import MemoryRecord
 from fhir_export.push.port import Answer, Capability, Ending, Identity, Outgoing, Record, RecordUnavailable
@@ -38,6 +39,36 @@ def test_everything_due_arrives_once_and_is_confirmed(shelf: Shelf, delivers: De
     assert shelf.waiting() == {}
     assert shelf.delivered() == list(range(1, len(due) + 1))
     assert sorted(shelf.confirmed()) == [(n, "bp7-0001") for n in range(1, 201)]
+
+
+def test_many_rounds_send_nothing_twice(
+    shelf: Shelf, delivers: Delivers, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one round delivered is on disk before the next one looks."""
+    monkeypatch.setattr(rows, "ROUND", 50)
+    due, record = shelf.readings(150), MemoryRecord()
+    settle(delivers(record))
+    assert record.versions == {one.identity: [one.body] for one in due}
+    assert set(record.sent.values()) == {1}
+
+
+def test_a_row_that_changed_while_it_was_on_its_way_is_sent_once_more(
+    shelf: Shelf, delivers: Delivers, settle: Settle
+) -> None:
+    """Another process marked it, because a later version may have gone out before: it is not taken for delivered."""
+    shelf.add(observation("a"))
+    marked = DELIVERY.update().values(tries=DELIVERY.c.tries + 1)
+
+    def mark(_: Outgoing) -> None:
+        shelf.file.writer.write(lambda c: c.execute(marked))
+
+    record = MemoryRecord(afterwards=mark)
+    delivery = delivers(record)
+    delivery.step()
+    assert shelf.delivered() == []
+    record.afterwards = None
+    settle(delivery)
+    assert (shelf.delivered(), record.sent.total()) == ([1], 2)
 
 
 def test_nothing_goes_before_what_it_refers_to(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
@@ -268,7 +299,7 @@ def test_a_success_that_names_nothing_is_looked_up(shelf: Shelf, delivers: Deliv
 def test_a_record_that_refuses_our_ids_gets_nothing(shelf: Shelf, delivers: Delivers) -> None:
     """It is not tried: every resource would be refused and parked."""
     shelf.add(observation("a"))
-    record = MemoryRecord(Capability(batch=True, client_ids=False))
+    record = MemoryRecord(Capability(batch=True, lacks=("record.client_ids",)))
     delivery = delivers(record)
     delivery.step()
     assert (record.calls, delivery.health().code) == ([], "record.client_ids")
@@ -360,6 +391,15 @@ def test_health_tells_the_age_of_what_waits(shelf: Shelf, delivers: Delivers) ->
     shelf.file.writer.write(lambda c: c.execute(DELIVERY.update().where(DELIVERY.c.id == "b").values(due_at=77)))
     backlog = delivers(MemoryRecord()).health().backlog
     assert (backlog.due, backlog.parked, backlog.oldest) == (1, 1, 77)
+
+
+def test_a_loop_that_is_told_to_stop_ends_within_a_round(shelf: Shelf, clock: Clock) -> None:
+    """After the request that is on its way, whose outcomes are written; the rest stays due."""
+    shelf.readings(200)
+    stop, record = threading.Event(), MemoryRecord()
+    record.afterwards = lambda _: stop.set()
+    Delivery(shelf.file, HERE, record, clock, lambda: 0.5).run(stop)
+    assert (len(record.calls), len(shelf.delivered())) == (1, record.calls[0])
 
 
 def test_a_woken_loop_delivers_at_once_and_stops_when_told(

@@ -18,6 +18,7 @@ from fhir_export.push.port import Answer, Ending, Outgoing, Record
 from fhir_export.push.server import FhirServer
 from simulators.record.process import running
 from tests.push.shelf import SECOND, Clock, Shelf, observation
+from tests.support.engines import in_a_file
 
 Delivers = Callable[[Record], Delivery]
 Settle = Callable[[Delivery], None]
@@ -124,6 +125,7 @@ def test_a_binary_goes_before_what_shows_it(shelf: Shelf, delivers: Delivers) ->
     assert shelf.waiting()["r1-fundus"] == ("due", "record.waits")
 
 
+@in_a_file
 @pytest.mark.parametrize("harm", ["gone", "altered"])
 def test_content_that_is_not_what_it_was_never_leaves(
     shelf: Shelf, delivers: Delivers, clock: Clock, settle: Settle, harm: str
@@ -149,6 +151,7 @@ def test_content_that_is_not_what_it_was_never_leaves(
     assert shelf.waiting() == {}
 
 
+@in_a_file
 def test_a_file_that_cannot_be_read_now_is_tried_again(
     shelf: Shelf, delivers: Delivers, clock: Clock, settle: Settle
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_file_that_cannot_be_read_now_is_tried_again(
     assert shelf.waiting() == {}
 
 
+@in_a_file
 def test_content_that_changes_while_it_leaves_is_not_stored(shelf: Shelf, delivers: Delivers) -> None:
     """A file is spoilt between the look and the last byte: the record gets no whole body, the row is parked."""
     people(shelf)
@@ -214,6 +218,7 @@ def test_a_placeholder_in_the_record_is_not_our_content() -> None:
         assert not same_content(sent, sent.replace(b'"//+/"', b'"%s"' % other))
 
 
+@in_a_file
 def test_a_large_binary_is_sent_in_bounded_memory(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
     """Of two photographs of 20 MB, no more than a few pieces are in this process at any time."""
     people(shelf)

@@ -135,3 +135,49 @@ def test_an_entry_that_makes_no_sense_is_a_failure_of_the_server() -> None:
 def test_a_broken_body_is_no_fhir(body: bytes) -> None:
     """Bytes that are no FHIR resource are taken for none, and raise nothing."""
     assert not single(Reply(200, FHIR, body, 0.0)).fhir
+
+
+def test_a_transactions_entries_are_read_like_a_batchs() -> None:
+    """HAPI answers so: an outcome that only informs beside each success, the version inside the location."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "information", "code": "informational"}]}
+    entries = [
+        {
+            "response": {
+                "status": status,
+                "location": f"Observation/{one.id}/_history/1",
+                "etag": "1",
+                "outcome": outcome,
+            }
+        }
+        for one, status in ((ONE, "201 Created"), (TWO, "200 OK"))
+    ]
+    document = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
+    answers = batch(reply(200, document), [ONE, TWO])
+    assert [(a.status, a.named, a.version, a.shared, a.issues) for a in answers] == [
+        (201, ONE.identity, "1", False, ()),
+        (200, TWO.identity, "1", False, ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("HAPI-1094: Resource Patient/EXEMPLE-FICTIF not found", "HAPI-1094"),
+        ("HAPI-0550: HAPI-0825: The operation has failed", "HAPI-0825"),
+        ("Patient HAPI-1094: EXEMPLE-FICTIF", None),
+        ("HAPI-EXEMPLE-FICTIF: x", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_of_a_servers_words_only_hapis_number_is_kept(words: object, number: str | None) -> None:
+    """The last number in front of the words is the cause; nothing else of them gets in, alone or in a Bundle."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"code": "processing", "diagnostics": words}]}
+    inside = {"response": {"status": "400 Bad Request", "outcome": outcome}}
+    found = [
+        single(reply(400, outcome)),
+        *batch(reply(400, outcome), [ONE, TWO]),
+        *batch(reply(200, bundle(inside)), [ONE]),
+    ]
+    assert {answer.number for answer in found} == {number}
+    assert "EXEMPLE" not in repr(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_export.push.plan import PARKED_WAIT, SUSPECT, Plan, asked, packs, plan, references
+from fhir_export.push.plan import PARKED_WAIT, SUSPECT, Plan, asked, links, packs, plan, references
 from fhir_export.push.port import Identity, Outgoing
 from fhir_export.push.rows import Blocker, Due
 
@@ -25,7 +25,7 @@ def planned(rows: list[Due], *others: tuple[str, Blocker]) -> Plan:
     for name, blocker in others:
         type_, id_ = name.split("/")
         waiting.setdefault((type_, id_), []).append(blocker)
-    return plan(rows, waiting, NOW)
+    return plan(rows, links(rows), waiting, NOW)
 
 
 def positions(result: Plan) -> list[list[int]]:
@@ -104,7 +104,7 @@ def test_an_earlier_version_elsewhere_holds_a_later_one() -> None:
 def test_only_second_versions_are_asked_for_themselves() -> None:
     """A first version has no earlier one: it is not looked up."""
     rows = [due(1, "Observation/a", "Patient/p"), due(2, "Observation/b", version=2)]
-    assert asked(rows) == {("Patient", "p"), ("Observation", "b")}
+    assert asked(rows, links(rows)) == {("Patient", "p"), ("Observation", "b")}
 
 
 def test_a_batch_has_at_most_100_entries_and_a_megabyte() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -16,8 +17,8 @@ import httpx
 import pytest
 
 from fhir_export.push import server
-from fhir_export.push.bundle import batch_bundle
-from fhir_export.push.port import Ending, Outgoing, RecordUnavailable
+from fhir_export.push.bundle import bundle
+from fhir_export.push.port import GONE, Ending, Outgoing, RecordUnavailable
 from fhir_export.push.server import FhirServer
 from simulators.record.process import Running, running
 
@@ -52,10 +53,23 @@ class Canned:
             while True:
                 line, _ = self._listening.accept()
                 with line, suppress(OSError):
-                    self.heard += line.recv(65_536)
+                    self.heard += _request(line)
                     line.sendall(self._answer)
                     while self._endless:
                         line.sendall(self._endless)
+
+
+def _request(line: socket.socket) -> bytes:
+    """Head and body; less when the client says no more."""
+    heard = piece = line.recv(65_536)
+    while piece:
+        head, _, body = heard.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: ([0-9]+)", head.lower())
+        if b"\r\n\r\n" in heard and len(body) >= int(length[1] if length else 0):
+            break
+        piece = line.recv(65_536)
+        heard += piece
+    return heard
 
 
 def http(status: str, *headers: str, body: bytes = b"") -> bytes:
@@ -139,6 +153,45 @@ def test_a_portal_is_not_a_capability_statement() -> None:
     assert fault.value.code == "record.portal"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http("200 OK", "Content-Type: application/fhir+xml", body=b"<CapabilityStatement/>"),
+        http("406 Not Acceptable", "Content-Type: text/plain", body=b"no"),
+    ],
+    ids=["XML", "406"],
+)
+def test_a_server_without_json_is_named(answer: bytes) -> None:
+    """What it does is not known, and why is."""
+    with Canned(answer) as here, FhirServer(here.base) as record, pytest.raises(RecordUnavailable) as fault:
+        record.capability()
+    assert fault.value.code == "record.not_json"
+
+
+def test_what_was_deleted_is_told_from_what_is_not_there() -> None:
+    """410 is somebody's decision, 404 is not."""
+    outcome = b'{"resourceType":"OperationOutcome"}'
+    gone = http("410 Gone", "Content-Type: application/fhir+json", body=outcome)
+    with Canned(gone) as here, FhirServer(here.base) as record, pytest.raises(RecordUnavailable) as fault:
+        record.read(A.identity, 1000)
+    assert fault.value.code == GONE
+    missing = http("404 Not Found", "Content-Type: application/fhir+json", body=outcome)
+    with Canned(missing) as here, FhirServer(here.base) as record:
+        assert record.read(A.identity, 1000) is None
+
+
+def test_a_server_that_announces_transactions_alone_gets_transactions() -> None:
+    """As HAPI does; the Bundle says so, and what meets another writer is to be tried again there."""
+    rest = b'"rest":[{"mode":"server","interaction":[{"code":"transaction"}]}]'
+    said = b'{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","format":["json"],' + rest + b"}"
+    with Canned(http("200 OK", "Content-Type: application/fhir+json", body=said)) as here, FhirServer(here.base) as one:
+        assert one.capability().transaction
+        one.send([A, B])
+        heard = here.heard
+    assert b'"type":"transaction"' in heard
+    assert b"x-retry-on-version-conflict: retry" in heard.lower()
+
+
 def test_the_token_is_read_again_once(guarded: Running, token: Path) -> None:
     """A token that was renewed in its file is used at the first 401, in the same call."""
     with FhirServer(guarded.base, token) as record:
@@ -176,7 +229,7 @@ def test_the_machines_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_batch_holds_the_very_bytes() -> None:
     """Resources stand in the Bundle as they are kept; only a Bundle of test data through and through says HTEST."""
-    mixed = batch_bundle([A, B], "https://record.example.org/fhir")
+    mixed = bundle([A, B], "https://record.example.org/fhir")
     assert A.body in mixed
     assert B.body in mixed
     tree = json.loads(mixed)
@@ -186,7 +239,7 @@ def test_a_batch_holds_the_very_bytes() -> None:
     ]
     assert tree["entry"][0]["fullUrl"] == "https://record.example.org/fhir/Observation/a"
     assert "meta" not in tree
-    assert json.loads(batch_bundle([B], "x"))["meta"]["security"][0]["code"] == "HTEST"
+    assert json.loads(bundle([B], "x"))["meta"]["security"][0]["code"] == "HTEST"
 
 
 def test_a_batch_is_one_request(record_counts: Callable[[Running], int]) -> None:

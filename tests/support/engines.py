@@ -14,6 +14,7 @@ from shutil import copyfile
 
 import pytest
 
+from ingest.ledger.belonging import FOLDER
 from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.schema import META, METADATA
 from tests.support.servers import PostgresServer
@@ -122,7 +123,7 @@ def _template(request: pytest.FixtureRequest) -> Path:
 def _migrated_file(request: pytest.FixtureRequest) -> Path:
     factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
     path = factory.mktemp("empty") / "ledger.sqlite"
-    open_ledger(path).close()
+    _make(path, path.with_name("blobs"))
     return path
 
 
@@ -130,5 +131,11 @@ def _migrated_database(request: pytest.FixtureRequest) -> str:
     factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
     server: PostgresServer = request.getfixturevalue("postgres_server")
     url = server.database()
-    open_ledger(url, blobs=factory.mktemp("empty") / "blobs", password=server.password).close()
+    _make(url, factory.mktemp("empty") / "blobs", server.password)
     return url
+
+
+def _make(where: Path | str, blobs: Path, password: str | None = None) -> None:
+    """Make a ledger that belongs to no folder yet: each test has one of its own."""
+    with open_ledger(where, blobs=blobs, password=password) as file:
+        file.writer.write(lambda connection: connection.execute(META.delete().where(META.c.name == FOLDER)))
