@@ -35,9 +35,9 @@ from fhir_export.pull.parameters import Asked, Query, read
 from fhir_export.pull.search import Page, Version, erased, newest, page
 from fhir_export.pull.served import TYPES
 from fhir_export.pull.values import FHIR_ID
+from ingest.ledger.engine import named_faults
 from ingest.ledger.faults import LedgerFault
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.sqlite import named_faults
 from ingest.model import Instant
 from registry.audit import Access, Action, note
 from registry.clients import Client, Verb, find, may

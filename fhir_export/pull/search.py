@@ -11,24 +11,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, literal_column, or_, select, true
 
 from fhir_export.pull.dates import Span, widened
-from fhir_export.pull.parameters import Criterion, Query
+from fhir_export.pull.parameters import Query
 from fhir_export.pull.positions import as_positions
 from fhir_export.pull.served import Where
-from fhir_export.pull.targets import has_target
+from fhir_export.pull.targets import having
 from fhir_export.pull.values import Dates, Ids, References, Targets, Token, Tokens
 from ingest.ledger.schema import FEED, IDENTIFIER, RESOURCE
 from ingest.model import Instant
+from registry.holding import holds
 
 _OF_A_PATIENT = ("DiagnosticReport", "DocumentReference", "Media", "Observation")
 """Types whose site says where a patient was seen."""
 _MOST_IDENTIFIED = 10_000
 """Resources that share one of the identifiers searched: SQLite takes 32,766 values in a statement."""
 Condition = ColumnElement[bool]
+Settled: TypeAlias = Ids | Tokens | References | Dates
+_SELECTED: Select[Any] = select(
+    FEED.c.position, FEED.c.id, FEED.c.version, FEED.c.at, RESOURCE.c.patient, FEED.c.body
+).join_from(
+    # The sum keeps PostgreSQL from merging two indexes: it would walk through the feed from its beginning to the page.
+    RESOURCE,
+    FEED,
+    FEED.c.position == RESOURCE.c.position + literal_column("0"),
+)
 Instants = ColumnElement[Any]
 
 
@@ -77,7 +87,7 @@ def page(connection: Connection, query: Query, after: int, sites: Sequence[str],
 
 def newest(connection: Connection, type_: str, id_: str, sites: Sequence[str]) -> Version | None:
     """The newest version of one resource, None when there is none that this client may see."""
-    asked = _selected().where(RESOURCE.c.type == type_, RESOURCE.c.id == id_, *_at_sites(type_, sites))
+    asked = _SELECTED.where(RESOURCE.c.type == type_, RESOURCE.c.id == id_, *_at_sites(type_, sites))
     row = connection.execute(asked).first()
     return None if row is None else _version(type_, row)
 
@@ -89,13 +99,8 @@ def erased(connection: Connection, type_: str, id_: str) -> bool:
     return connection.execute(known).first() is not None and connection.execute(kept).first() is None
 
 
-def _selected() -> Select[Any]:
-    columns = (FEED.c.position, FEED.c.id, FEED.c.version, FEED.c.at, RESOURCE.c.patient, FEED.c.body)
-    return select(*columns).join_from(RESOURCE, FEED, FEED.c.position == RESOURCE.c.position)
-
-
 def _rows(query: Query, wanted: Sequence[Condition], after: int) -> Select[Any]:
-    return _selected().where(*wanted, RESOURCE.c.position > after).order_by(RESOURCE.c.position).limit(query.count + 1)
+    return _SELECTED.where(*wanted, RESOURCE.c.position > after).order_by(RESOURCE.c.position).limit(query.count + 1)
 
 
 def _total(connection: Connection, wanted: Sequence[Condition]) -> int:
@@ -119,11 +124,13 @@ def _at_sites(type_: str, sites: Sequence[str]) -> list[Condition]:
     # Positions begin at 1. Without naming them, and with all types in one question, SQLite takes the primary key and
     # walks through every resource for every patient.
     there = (seen.c.patient == RESOURCE.c.id, seen.c.position > 0, seen.c.site.in_(sites))
-    return [_any(exists().where(seen.c.type == one, *there) for one in _OF_A_PATIENT)]
+    # And without the limit, PostgreSQL first gathers the patients of every resource there, for a page of a hundred.
+    seen_as = (select(seen.c.position).where(seen.c.type == one, *there).limit(1).offset(0) for one in _OF_A_PATIENT)
+    return [_any(each.exists() for each in seen_as)]
 
 
-def _settled(connection: Connection, query: Query, now: Instant) -> Iterable[tuple[Where, Criterion]]:
-    """The criteria, with ``ap`` widened, times of the feed as positions, and identifiers as the ids they belong to."""
+def _settled(connection: Connection, query: Query, now: Instant) -> Iterable[tuple[Where, Settled]]:
+    """The criteria, with ``ap`` widened, times of the feed as positions, identifiers and targets as ids."""
     for parameter, criterion in query.criteria:
         match criterion:
             case Dates(spans):
@@ -134,18 +141,18 @@ def _settled(connection: Connection, query: Query, now: Instant) -> Iterable[tup
             case Tokens(tokens) if parameter.where is Where.IDENTIFIER:
                 found = connection.execute(_identified(query.type, tokens)).scalars()
                 yield Where.ID, Ids(tuple(found))
+            case Targets(references):
+                yield Where.ID, Ids(having(connection, references))
             case _:
                 yield parameter.where, criterion
 
 
-def _condition(where: Where, criterion: Criterion) -> Condition:
+def _condition(where: Where, criterion: Settled) -> Condition:
     match criterion:
         case Ids(ids):
             return _one_of(RESOURCE.c.id, ids)
         case References(ids):
             return _one_of(RESOURCE.c.patient if where is Where.PATIENT else RESOURCE.c.device, ids)
-        case Targets(references):
-            return _any(has_target(one) for one in references)
         case Tokens(tokens):
             return _any(_coded(token) for token in tokens)
         case Dates(spans) if where is Where.UPDATED:
@@ -177,7 +184,7 @@ def _coded(token: Token) -> Condition:
         return false()
     start = "" if token.system is None else f" {token.system}"
     end = "" if token.code is None else f"{token.code} "
-    return func.instr(RESOURCE.c.codes, f"{start}|{end}") > 0
+    return holds(RESOURCE.c.codes, f"{start}|{end}")
 
 
 # R4's prefixes (search.html#prefix): the resource covers ``start`` to ``end``, both inclusive, the search ``low`` to

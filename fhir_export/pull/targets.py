@@ -1,6 +1,7 @@
 """What tells of the origin of a resource, found without an index of its own.
 
-Comes in: a reference, ``Type/id``. Goes out: a condition on RESOURCE. Refuses to know: what is told.
+Comes in: references, ``Type/id``. Goes out: ids of resources that have one of them as target. Refuses to know: what is
+told.
 
 A Provenance comes from the reading whose resources it names, so it is looked for among the few versions of that
 reading, and its own list of targets decides.
@@ -8,17 +9,31 @@ reading, and its own list of targets decides.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Text, cast, exists, func, select
+import json
+from collections.abc import Collection
+
+from sqlalchemy import Connection, select
 
 from ingest.ledger.schema import FEED, RESOURCE
 
+_TYPE = "Provenance"
 
-def has_target(reference: str) -> ColumnElement[bool]:
-    """Whether the newest version of a Provenance has this target, in whatever version."""
+
+def having(connection: Connection, references: Collection[str]) -> tuple[str, ...]:
+    """Ids of the Provenances whose newest version has one of these targets, in whatever version."""
+    return tuple({id_ for one in references for id_ in _having(connection, one)})
+
+
+def _having(connection: Connection, reference: str) -> list[str]:
     type_, _, id_ = reference.partition("/")
     readings = select(FEED.c.reading).where(FEED.c.type == type_, FEED.c.id == id_, FEED.c.reading.is_not(None))
-    told = FEED.alias("told")
-    target = func.json_each(cast(told.c.body, Text), "$.target").table_valued("value")
-    named = exists().where(func.json_extract(target.c.value, "$.reference") == reference)
-    of_it = select(told.c.position).where(told.c.reading.in_(readings), told.c.type == "Provenance", named)
-    return RESOURCE.c.position.in_(of_it)
+    told = (
+        select(FEED.c.id, FEED.c.body)
+        .join_from(FEED, RESOURCE, RESOURCE.c.position == FEED.c.position)
+        .where(FEED.c.reading.in_(readings), FEED.c.type == _TYPE, RESOURCE.c.type == _TYPE)
+    )
+    return [id_ for id_, body in connection.execute(told) if reference in _targets(body)]
+
+
+def _targets(body: bytes) -> list[str]:
+    return [target.get("reference", "") for target in json.loads(body).get("target", ())]

@@ -27,10 +27,11 @@ from fhir_export.model import Deployment, decode
 from fhir_export.publish import Publisher
 from fhir_export.push import outcomes, rows
 from ingest.judge import judge
+from ingest.ledger.belonging import FOLDER
 from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.port import Item, State, Told
 from ingest.ledger.relational import RelationalLedger
-from ingest.ledger.schema import DUE, FEED
+from ingest.ledger.schema import DUE, FEED, META
 from ingest.ledger.verify import verify
 from ingest.model import Channel, DeviceStatus, Facts, Outcome, RawMessage
 from registry import assignments, devices, people
@@ -92,7 +93,8 @@ def empty_ledger() -> Path:
     """A migrated ledger to copy: migrating takes a quarter of a second."""
     path = Path(tempfile.mkdtemp(prefix="each-version-")) / "ledger.sqlite"
     atexit.register(shutil.rmtree, path.parent)
-    open_ledger(path).close()
+    with open_ledger(path) as file:  # each copy belongs to a folder of its own
+        file.writer.write(lambda connection: connection.execute(META.delete().where(META.c.name == FOLDER)))
     return path
 
 

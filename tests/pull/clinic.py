@@ -18,7 +18,7 @@ from fhir_export import feed
 from fhir_export.model import Body, Resource
 from ingest.clock import parse, utc_text
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.schema import AUDIT
+from ingest.ledger.schema import AUDIT, METADATA
 from registry import clients
 
 with warnings.catch_warnings():
@@ -138,6 +138,11 @@ class Clinic:
         return self.file.writer.write(
             lambda connection: clients.add(connection, name, scopes or ("system/*.rs",), sites, self.now)
         )
+
+    def rows(self) -> str:
+        """Everything that is kept, as text."""
+        with self.file.readers.connect() as connection:
+            return repr([connection.execute(select(table)).all() for table in METADATA.sorted_tables])
 
     def audit(self) -> list[tuple[Any, ...]]:
         """Who, action, type, patient, resources of every audit row."""

@@ -2,29 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 from fastapi import FastAPI
 
 from fhir_export import feed
 from fhir_export.pull.routes import fhir_router
-from ingest.ledger.files import open_ledger
 from tests.pull.clinic import BASE, KEY, Clinic, TestClient, device, ids, patient, valid
+from tests.support.engines import ENGINES, Place, fresh
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new ledger: making one takes longer than most tests."""
-    path = tmp_path_factory.mktemp("empty") / "ledger.db"
-    open_ledger(path).close()
-    return path
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A new ledger, of each engine in turn."""
+    yield from fresh(request, tmp_path)
 
 
 @pytest.fixture
-def clinic(tmp_path: Path, empty: Path) -> Iterator[Clinic]:
+def clinic(place: Place) -> Iterator[Clinic]:
     """Two patients, two devices, no observation yet."""
-    with open_ledger(copyfile(empty, tmp_path / "ledger.db")) as file:
+    with place.open() as file:
         app = FastAPI()
         made = Clinic(file, app)
         app.include_router(fhir_router(file, KEY, base=BASE, clock=lambda: made.now))

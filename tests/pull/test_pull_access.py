@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from registry.audit import Access, Action, note
 from registry.clients import may
 from registry.faults import Conflict, Refused, Unfit, Unknown
 from tests.pull.clinic import BASE, KEY, Clinic, TestClient, ids, observation, refused, valid
+from tests.support.engines import in_a_file
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -27,6 +29,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "header",
     [
@@ -140,7 +143,7 @@ def test_every_access_is_kept(clinic: Clinic, web: TestClient) -> None:
     assert web.get("/fhir/Patient/p1", headers=headers).status_code == 304
     assert clinic.audit()[-1] == (who, "read", "Patient", "p1", 0)
     assert len(clinic.audit()) == len(steps) + 1
-    assert b"280019741199930" not in clinic.file.path.read_bytes()
+    assert "280019741199930" not in clinic.rows()
 
 
 def test_an_audit_row_shows_any_change(clinic: Clinic, web: TestClient) -> None:
@@ -162,7 +165,7 @@ class FullDisk(Writer):
     def __init__(self, inner: Writer) -> None:
         self.inner = inner
 
-    def submit(self, job: Job[Any]) -> Future[Any]:  # noqa: ARG002 - the port's signature
+    def submit(self, job: Job[Any], lanes: object = None) -> Future[Any]:  # noqa: ARG002 - the port's signature
         """Refuse."""
         future: Future[Any] = Future()
         future.set_exception(LedgerUnavailable("The ledger cannot be used (SQLITE_FULL).", "Nothing.", "Make room."))
@@ -220,7 +223,7 @@ def test_an_audit_that_takes_too_long_shows_nothing(clinic: Clinic, monkeypatch:
     from registry import audit
 
     class Slow(FullDisk):
-        def submit(self, job: Job[Any]) -> Future[Any]:  # noqa: ARG002 - the port's signature
+        def submit(self, job: Job[Any], lanes: object = None) -> Future[Any]:  # noqa: ARG002 - the port's signature
             return Future()
 
     monkeypatch.setattr(audit, "_PATIENCE_S", 0.01)
@@ -269,6 +272,7 @@ def test_scopes_are_smart_v2_and_nothing_else(
     assert may(scopes, verb, type_) is expected
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("scope", "word"),
     [
@@ -293,13 +297,14 @@ def listed(clinic: Clinic) -> list[clients.Client]:
         return clients.listed(connection)
 
 
-def test_a_client_is_kept_without_its_token(clinic: Clinic) -> None:
+def test_a_client_is_kept_without_its_token(clinic: Clinic, tmp_path: Path) -> None:
     """The ledger has the hash alone, and finds the client by the token."""
     token = clinic.client("system/*.rs", "operations", sites=["MSP Nord", "sud"])
     made = clients.Client("cabinet-0", ("system/*.rs", "operations"), ("MSP Nord", "sud"), clinic.now)
     assert (clients.find(clinic.file.readers, token), listed(clinic)) == (made, [made])
     assert len(token) == 43
-    for path in (one for one in clinic.file.path.parent.rglob("*") if one.is_file()):
+    assert token not in clinic.rows()
+    for path in (one for one in tmp_path.rglob("*") if one.is_file()):
         assert token.encode() not in path.read_bytes()
     with clinic.file.readers.connect() as connection:
         assert len(connection.execute(select(CLIENT.c.token_hash)).scalar_one()) == 32
@@ -324,6 +329,7 @@ def test_a_name_is_given_once(clinic: Clinic) -> None:
         clinic.file.writer.write(lambda connection: clients.revoke(connection, "nobody", clinic.now))
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("name", "scopes", "sites", "code"),
     [

@@ -15,6 +15,7 @@ from fhir_export.model import Resource, encode, placeholder
 from fhir_export.pull.outcome import Problem
 from ingest.blobs import BlobMissing
 from tests.pull.clinic import Clinic, TestClient, refused, valid
+from tests.support.engines import in_a_file
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 1000 + b"end"
 FHIR = {"Accept": "application/fhir+json"}
@@ -49,6 +50,7 @@ def photograph(clinic: Clinic) -> str:
     return sha256
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
@@ -70,6 +72,7 @@ def test_accept_decides_how_a_binary_comes(web: TestClient, photograph: str, acc
     assert hashlib.sha256(held).hexdigest() == photograph
 
 
+@in_a_file
 def test_format_asks_for_the_resource(web: TestClient, photograph: str) -> None:
     """`_format=json` goes before Accept."""
     answer = web.get("/fhir/Binary/b1?_format=json", headers={"Accept": "image/jpeg"})
@@ -87,6 +90,7 @@ def test_a_binary_is_what_is_stored_and_its_data(clinic: Clinic, web: TestClient
     assert b"@sha256" not in answer.content
 
 
+@in_a_file
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 3 * 65_536 - 1, 3 * 65_536, 3 * 65_536 + 1])
 def test_every_length_is_whole(clinic: Clinic, web: TestClient, size: int) -> None:
     """Base64 made of pieces is that of the whole, at every edge of a piece."""
@@ -96,6 +100,7 @@ def test_every_length_is_whole(clinic: Clinic, web: TestClient, size: int) -> No
     assert web.get("/fhir/Binary/b1").content == content
 
 
+@in_a_file
 def test_bytes_are_never_taken_for_a_page(web: TestClient, photograph: str) -> None:
     """The raw answer forbids sniffing, showing in place, scripts and caching, and names what access goes by."""
     answer = web.get("/fhir/Binary/b1", headers={"Accept": "image/jpeg"})
@@ -106,6 +111,7 @@ def test_bytes_are_never_taken_for_a_page(web: TestClient, photograph: str) -> N
         assert answer.headers[name] == value
 
 
+@in_a_file
 def test_a_strange_media_type_becomes_no_header(clinic: Clinic, web: TestClient) -> None:
     """What is no media type is given as plain bytes."""
     made = stored(shelve(clinic, JPEG), content_type="text/html\r\nX: y")
@@ -113,6 +119,7 @@ def test_a_strange_media_type_becomes_no_header(clinic: Clinic, web: TestClient)
     assert web.get("/fhir/Binary/b1").headers["content-type"] == "application/octet-stream"
 
 
+@in_a_file
 def test_another_type_is_refused(clinic: Clinic, web: TestClient, photograph: str) -> None:
     """A picture is not made into another one, nor into XML; the refusal is kept in the audit trail as nothing shown."""
     for accept in ("image/png", "application/fhir+xml", "application/fhir+json;fhirVersion=3.0", "*/*;q=0"):
@@ -127,6 +134,7 @@ def test_a_binary_the_client_has_is_not_sent_again(web: TestClient, photograph: 
         assert (answer.status_code, answer.content) == (304, b"")
 
 
+@in_a_file
 def test_binaries_are_not_searched(web: TestClient) -> None:
     """A search would be megabytes: there is none, and the CapabilityStatement does not list one."""
     refused(web.get("/fhir/Binary"), 404, "unknown-route")
@@ -156,6 +164,7 @@ def test_a_client_of_another_site_sees_no_binary(clinic: Clinic, photograph: str
         assert unknown.content == there.content
 
 
+@in_a_file
 @pytest.mark.parametrize("harm", ["gone", "altered", "cut", "unreadable"])
 def test_content_that_is_not_what_it_was_never_leaves(
     clinic: Clinic, web: TestClient, photograph: str, harm: str
@@ -179,6 +188,7 @@ def test_content_that_is_not_what_it_was_never_leaves(
     assert web.get("/fhir/Patient/p1").status_code == 200
 
 
+@in_a_file
 def test_content_that_changes_on_its_way_is_not_given_whole(clinic: Clinic, photograph: str) -> None:
     """The last piece is held back until all of it has the right hash."""
     assert binary.size(clinic.file.blobs, photograph) == len(JPEG)
@@ -198,6 +208,7 @@ def test_the_access_is_kept_before_the_first_byte(clinic: Clinic, photograph: st
     assert clinic.audit()[0][1:] == ("read", "Binary", "p1", 1)
 
 
+@in_a_file
 @pytest.mark.parametrize("accept", [b"image/jpeg", b"application/fhir+json"])
 def test_a_large_binary_needs_no_memory(clinic: Clinic, accept: bytes) -> None:
     """20 MB leave in pieces: at no time are more than 4 MB of them in memory."""

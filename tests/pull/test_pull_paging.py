@@ -17,6 +17,7 @@ from fhir_export import feed
 from fhir_export.model import Resource
 from fhir_export.pull.routes import fhir_router
 from tests.pull.clinic import KEY, Clinic, TestClient, ids, link, observation, refused, valid
+from tests.support.engines import in_a_file
 
 
 def walked(web: TestClient, address: str | None) -> tuple[list[str], str]:
@@ -112,6 +113,7 @@ def test_a_cursor_is_good_for_one_search_of_one_client(clinic: Clinic, web: Test
         refused(web.get(f"/fhir/Observation?{urlencode({**asked, '_cursor': text})}"), 400, "cursor")
 
 
+@in_a_file
 def test_a_cursor_ends_with_its_key_and_its_ledger(clinic: Clinic, tmp_path: Path) -> None:
     """After a change of the key, or on a ledger of another name, an old cursor is refused; a short key is none."""
     from ingest.ledger.files import open_ledger

@@ -8,6 +8,7 @@ import pytest
 from fhir_export import feed
 from fhir_export.model import Body, Resource
 from tests.pull.clinic import BASE, LOINC, MDC, OWN, Clinic, TestClient, ids, link, observation, refused, valid
+from tests.support.engines import in_a_file
 
 Search = Callable[[str], list[str]]
 
@@ -62,6 +63,7 @@ def test_resources_are_found_by(four: Clinic, found: Search, query: str, expecte
     assert "".join(found(f"Observation?{query}")) == expected
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("date", "expected"),
     [
@@ -106,6 +108,7 @@ def test_dates_compare_as_intervals(four: Clinic, found: Search, date: str, expe
     assert "".join(found(f"Observation?date={date}")) == expected
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [("eq", ""), ("ne", "e"), ("gt", "e"), ("ge", "e"), ("lt", ""), ("le", ""), ("sa", "e"), ("eb", "")],
@@ -214,6 +217,7 @@ def test_an_unknown_parameter_is_left_out_or_refused(four: Clinic, web: TestClie
     assert link(sorted_, "self") == "/fhir/Observation?_sort=_lastUpdated"
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "query",
     [
@@ -235,6 +239,7 @@ def test_a_value_that_cannot_be_read_is_refused(four: Clinic, web: TestClient, q
     assert text.startswith(query.partition("=")[0] + ": ")
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "name",
     ["code:in", "patient:identifier", "patient.name", "date:missing", "_id:not", "subject:Group", "device:Patient"],
