@@ -22,11 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.contents import w3, w4
+from bench.delivery import w5
 from bench.latency import w2
 from bench.rows import Row
 from bench.throughput import w1
+from bench.trends import w8
 
-WORKLOADS = {"W1": w1, "W2": w2, "W3": w3, "W4": w4}
+WORKLOADS = {"W1": w1, "W2": w2, "W3": w3, "W4": w4, "W5": w5, "W8": w8}
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "performance.md"
 
 
@@ -98,6 +100,10 @@ W3: four carts send inline ECGs of 12 leads, 10 s, 500 Hz, each with at most 8 o
 the feed. W4: eight cameras send blobs in parts of 256 KiB, each with at most 8 on the way; until every byte is on
 stable storage. The peer copies a file of that size again and again, with fsync, and keeps the copies as blobs are kept
 (copies that are removed at once are written into the same pages: two to three times as fast, and nothing is stored).
+
+W5: an outbox is delivered to a FHIR server until each resource is confirmed in the ledger; the peer is a bare httpx
+client that posts the same bundles at the same concurrency. W8: a year of one patient, a reading a minute, asked for in
+hourly buckets; raw SQL on the same rows is the peer.
 """
 
 

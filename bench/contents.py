@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from app import wiring
 from bench.rows import Row, Say
 from bench.site import Site, cpu_seconds, site
-from ingest.ledger.files import open_ledger
 
 CARTS, CAMERAS = 4, 8
 W3_RATE = 50
@@ -74,7 +74,7 @@ def _send(here: Site, what: str, seconds: float) -> tuple[int, float]:
 
 def _wait_for(here: Site, statement: str, count: int) -> None:
     end = time.monotonic() + _PATIENCE_S
-    with open_ledger(here.settings.ledger_path) as file:
+    with wiring.ledger(here.settings) as file:
         while True:
             with file.readers.connect() as connection:
                 if connection.execute(text(statement)).scalar_one() >= count:

@@ -9,10 +9,10 @@ import json
 import subprocess
 import sys
 
+from app import wiring
 from bench.site import Site
 from gateway.broker.accounts import BrokerUser
 from gateway.broker.embedded_gate import EmbeddedGate
-from ingest.ledger.files import open_ledger
 from registry import devices
 
 DEVICES = 50
@@ -27,7 +27,7 @@ def publish(here: Site, seconds: float, waits_for: str) -> int:
 
 def let_in(here: Site) -> None:
     """Admit the devices. Whatever subscribes stands in for the gateway, and has to have subscribed before."""
-    with open_ledger(here.settings.ledger_path) as file, file.readers.connect() as connection:
+    with wiring.ledger(here.settings) as file, file.readers.connect() as connection:
         accounts = devices.accounts(connection)
     EmbeddedGate(here.settings.broker_folder).admit(
         [BrokerUser(each.device, each.secret_hash, "device") for each in accounts]

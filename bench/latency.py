@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from app import wiring
 from bench.crowd import DEVICES
 from bench.pullers import pulling
 from bench.rows import Row, Say
 from bench.site import Site, site
 from bench.subscriber import counting
-from ingest.ledger.files import open_ledger
 from simulators.record.process import running as running_record
 
 STEADY_RATE = 1000
@@ -62,7 +62,7 @@ def _beside_broken_files(folder: Path, seconds: float) -> dict[str, Any]:
         with subprocess.Popen(command, stdout=subprocess.PIPE) as sender:
             found = _steady(here, seconds)
             sent = json.loads(sender.communicate(timeout=60)[0])["accepted"]
-        with open_ledger(here.settings.ledger_path) as file, file.readers.connect() as connection:
+        with wiring.ledger(here.settings) as file, file.readers.connect() as connection:
             settled = connection.exec_driver_sql(_SETTLED).scalar_one()
         return found | {"broken_files": sent, "looked_at": settled}
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from app import wiring
 from app.office import office
 from bench.site import Site
-from ingest.ledger.files import open_ledger
 
 _PAGE = 100
 _PAUSE_S = 0.2  # practice software asks a few times a second at most
@@ -31,7 +31,7 @@ class Pulls:
 @contextmanager
 def pulling(here: Site, clients: int) -> Iterator[Pulls]:
     """Keep so many clients pulling while the block runs."""
-    with open_ledger(here.settings.ledger_path) as file:
+    with wiring.ledger(here.settings) as file:
         registrar = office(here.settings, file).registrar
         tokens = [registrar.add_client(f"puller-{number}", ["system/*.rs"], []) for number in range(clients)]
     pulls, stop = Pulls(), threading.Event()

@@ -11,19 +11,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import func, select
 
-from app import status
+from app import status, wiring
 from app.office import office
 from app.settings import Settings, load
 from gateway.broker.credentials import GatewayCredentials, gateway_credentials
 from gateway.broker.embedded import EmbeddedBroker
-from ingest.ledger.files import open_ledger
 from ingest.ledger.schema import JOURNAL
 from registry.devices import NewDevice
 from registry.people import NewPatient
@@ -57,7 +57,7 @@ class Site:
 
     def journal_rows(self) -> int:
         """Messages committed so far."""
-        with open_ledger(self.settings.ledger_path) as file, file.readers.connect() as connection:
+        with wiring.ledger(self.settings) as file, file.readers.connect() as connection:
             return int(connection.execute(select(func.coalesce(func.max(JOURNAL.c.position), 0))).scalar_one())
 
 
@@ -83,13 +83,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def site(folder: Path, devices: int, parts: Sequence[str] = ("gateway",), record: str | None = None) -> Iterator[Site]:
-    """Start ``parts`` with so many devices, each assigned to a patient; ends all of it. Called from the main thread."""
-    os.environ.update(_environment(folder, record))
-    settings = load(None)
-    accounts = folder / "devices.json"
-    _register(settings, devices, accounts)
+def site(
+    folder: Path,
+    devices: int,
+    parts: Sequence[str] = ("gateway",),
+    record: str | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Site]:
+    """Start ``parts`` with so many devices, each assigned to a patient; ends all of it. Called from the main thread.
+
+    ``more``: settings besides, by their names in the environment.
+    """
     with ExitStack() as stack:
+        stack.enter_context(_environment(folder, record, more))
+        settings = load(None)
+        accounts = folder / "devices.json"
+        _register(settings, devices, accounts)
         broker = EmbeddedBroker(settings.broker_folder, settings.broker.port)
         broker.start()
         stack.callback(broker.stop)
@@ -105,19 +114,29 @@ def site(folder: Path, devices: int, parts: Sequence[str] = ("gateway",), record
 _COMMANDS = {"gateway": ("app", "gateway"), "office": ("app", "office"), "together": ("bench.together",)}
 
 
-def _environment(folder: Path, record: str | None) -> dict[str, str]:
+@contextmanager
+def _environment(folder: Path, record: str | None, more: Mapping[str, str]) -> Iterator[None]:
+    """The settings of a site, for this process and those it starts; gone with the site."""
     found = {
         "CONSTANTES_DATA": str(folder / "data"),
         "CONSTANTES_BROKER__PORT": str(free_port()),
         "CONSTANTES_HTTP__PORT": str(free_port()),
         "CONSTANTES_RECORD__PATIENTS": "write",
         "CONSTANTES_CLOCK__DISCIPLINED": "yes",
+        **({"CONSTANTES_RECORD__URL": record} if record else {}),
+        **more,
     }
-    return found | ({"CONSTANTES_RECORD__URL": record} if record else {})
+    before = dict(os.environ)
+    os.environ.update(found)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _register(settings: Settings, devices: int, accounts: Path) -> None:
-    with open_ledger(settings.ledger_path) as file:
+    with wiring.ledger(settings) as file:
         registrar = office(settings, file).registrar
         patient = registrar.add_patient(NewPatient("EXEMPLE-FICTIF", ("Alpha",), "1980-01-01", "female", test=True))
         made = []

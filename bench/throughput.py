@@ -5,6 +5,7 @@ Comes in: how long. Goes out: ``Row`` values. Refuses to know: how they are show
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from bench.rows import Row, Say
 from bench.site import Site, cpu_seconds, peak_mib, site
 from bench.subscriber import counting
 from bench.telegraf import Stored
-from scripts.services import influx
+from scripts.services import influx, postgres
 
 W1_RATIO = 0.5
 TELEGRAF_RATIO = 0.7
@@ -50,9 +51,10 @@ class _Taken:
 
 def w1(folder: Path, seconds: float, say: Say) -> list[Row]:
     """Fifty devices publish as fast as they are accepted; readings committed and acknowledged a second."""
-    peer, own, other = _Taken(), _Taken(), Stored()
-    lacking = telegraf.missing()
+    peer, own, served, other = _Taken(), _Taken(), _Taken(), Stored()
+    lacking, no_server = telegraf.missing(), postgres.missing()
     with ExitStack() as stack:
+        server = None if no_server else stack.enter_context(postgres.running())
         influxdb = None if lacking else stack.enter_context(influx.running(folder / "influxdb"))
         for turn in range(_TURNS):  # in turn: what else the machine does at the moment meets all
             part = seconds / _TURNS
@@ -60,17 +62,44 @@ def w1(folder: Path, seconds: float, say: Say) -> list[Row]:
             with site(folder / f"peer-{turn}", DEVICES, ()) as here, counting(here) as subscriber:
                 publish(here, part, "puback")
                 peer.add(subscriber.last["count"], part, subscriber.last["cpu_s"])
-            say(f"W1: gateway and ledger, {turn + 1} of {_TURNS}")
-            with site(folder / f"gateway-{turn}", DEVICES) as here:
-                before = cpu_seconds(here.pid("gateway"))
-                publish(here, part, "receipt")
-                own.add(here.journal_rows(), part, cpu_seconds(here.pid("gateway")) - before)
-                own.peak_mib = max(own.peak_mib, peak_mib(here.pid("gateway")))
+            say(f"W1: gateway and SQLite, {turn + 1} of {_TURNS}")
+            _take(folder / f"gateway-{turn}", part, own, {})
+            if server is not None:
+                say(f"W1: gateway and PostgreSQL, {turn + 1} of {_TURNS}")
+                _take(folder / f"postgres-{turn}", part, served, _on(server))
             if influxdb is not None:
                 say(f"W1: Telegraf and InfluxDB, {turn + 1} of {_TURNS}")
                 with site(folder / f"telegraf-{turn}", DEVICES, ()) as here:
                     other.add(telegraf.stored(here, partial(_let_in_and_publish, here, part), influxdb))
-    return [*_beside_the_bare(own, peer), *_beside_telegraf(own, other, lacking)]
+    return [
+        *_beside_the_bare(own, peer),
+        _on_postgres(served, peer, no_server),
+        *_beside_telegraf(own, other, lacking),
+    ]
+
+
+def _take(folder: Path, seconds: float, taken: _Taken, more: Mapping[str, str]) -> None:
+    """One turn of a gateway; what its ledger holds at the end of it counts."""
+    with site(folder, DEVICES, more=more) as here:
+        gateway = here.pid("gateway")
+        before = cpu_seconds(gateway)
+        publish(here, seconds, "receipt")
+        taken.add(here.journal_rows(), seconds, cpu_seconds(gateway) - before)
+        taken.peak_mib = max(taken.peak_mib, peak_mib(gateway))
+
+
+def _on(server: postgres.Server) -> dict[str, str]:
+    return {
+        "CONSTANTES_LEDGER__URL": server.database(),
+        "CONSTANTES_LEDGER__PASSWORD_FILE": str(server.password_file),
+    }
+
+
+def _on_postgres(served: _Taken, peer: _Taken, lacking: str) -> Row:
+    what = "committed and acknowledged, ledger on PostgreSQL, readings/s"
+    if lacking:
+        return Row("W1", what, f"not measured: {lacking}")
+    return Row("W1", what, f"{served.rate:,.0f}", served.rate / peer.rate, facts={"cpu_us": served.cpu_us})
 
 
 def _beside_the_bare(own: _Taken, peer: _Taken) -> list[Row]:
