@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli_output import Json, fail, session, show, show_items, show_json, table
+from app.cli_output import Json, fail, notice, session, show, show_items, show_json, spoken, table
 
 if TYPE_CHECKING:  # loading it takes longer than `--help` may
     from app.client import Api
@@ -21,6 +21,12 @@ _MESSAGE = ("id", "device", "hub", "received_at", "key", "state", "reason", "poi
 _QUARANTINE_COLUMNS = ("id", "device", "received_at", "reason", "pointer", "bytes")
 _GAP_COLUMNS = ("device", "stream", "first", "last", "first_seen", "asked_at")
 _DELIVERY_COLUMNS = ("destination", "resource", "state", "tries", "answer", "next_try")
+
+_RENAMED = """The ledger has another name. What follows, by itself, once the installation is started:
+- each device sees the new name when it connects or is answered, and offers again everything it still keeps;
+  what is there already is answered as a duplicate;
+- practice software's cursors are refused: it begins again from the first page, without a cursor;
+- an InfluxDB is emptied and filled anew from the ledger; the embedded series is part of the ledger."""
 
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 
@@ -172,3 +178,15 @@ def verify_ledger(as_json: Json = False) -> None:
             table(columns, [[str(fault[column]) for column in columns] for fault in found["faults"]])
     if found["faults"]:
         fail("Rows were changed or are missing. Stop the installation and keep the data folder as it is.")
+
+
+@ledger.command("restored")
+def restored(as_json: Json = False) -> None:
+    """Say that the ledger was set back to a backup or a standby: it gets another name. Only while nothing runs."""
+    with spoken("Nothing was changed."):
+        from app.restoring import rename
+        from app.settings import load
+
+        names = rename(load())
+    show(names._asdict(), ("before", "ledger"), as_json=as_json)
+    notice(None if as_json else _RENAMED)

@@ -32,6 +32,7 @@ _PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor 
 _TELL_S = 1.0
 _TURN_S = 0.1
 _TRY_AGAIN_S = 2.0
+_GRACE_S = 2.0  # for what was taken to be finished, when the program ends
 _DAY = 86_400_000_000  # microseconds
 _AWAY = "the broker does not answer"
 
@@ -66,6 +67,9 @@ def run(settings: Settings, stop: threading.Event) -> int:
         code = _watch(settings, source, lambda: consumer.problem or file.writer.problem, threads, counted, stop)
         stop.set()
         for thread in threads[:2]:  # not the doorman, who may be waiting for a broker: what he writes is whole or not
+            thread.join(_GRACE_S)
+        file.writer.close()  # who still waits for a commit, which may be waiting for its standby, is told
+        for thread in threads[:2]:
             thread.join()
         source.close()
     return code

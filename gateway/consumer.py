@@ -9,6 +9,7 @@ ledger recognises them.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -22,7 +23,7 @@ from gateway import commands, receipts, told
 from gateway.counts import Counts
 from gateway.source import Source, Taken
 from ingest.judge import judge, judge_part
-from ingest.ledger.faults import LedgerUnavailable
+from ingest.ledger.faults import LedgerUnavailable, silence
 from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, PieceKept, State, Told, Welcomed
 from ingest.model import OLDEST, Channel, Facts, Instant, Judged, Piece, RawMessage
 from ingest.reasons import Reason
@@ -70,17 +71,22 @@ class Consumer:
         self._trusted = False
         self._taken: Sequence[Taken] = ()
         self._flying: deque[_Flying] = deque()
-        self.problem: str | None = None
+        self._fault: str | None = None
+        self._asked: float | None = None  # when the ledger was asked what it has not told yet
+
+    @property
+    def problem(self) -> str | None:
         """Why nothing is acknowledged at the moment; None while all is well."""
+        return silence(self._asked) or self._fault
 
     def run(self, stop: Event) -> None:
         """Work until ``stop`` is set, then finish what was taken. A ledger that cannot write stops the acks only."""
         while not stop.is_set():
             try:
                 self.step(_IDLE_S)
-                self.problem = None
+                self._fault = None
             except LedgerUnavailable as fault:
-                self.problem = fault.happened
+                self._fault = fault.happened
                 stop.wait(_PAUSE_S)
         with suppress(LedgerUnavailable):  # unacknowledged messages come again at the next start
             while self._flying:
@@ -109,7 +115,11 @@ class Consumer:
     def _submit(self, taken: Sequence[Taken]) -> _Flying:
         raws = [message.raw for message in taken]
         names = {name for raw in raws for name in (raw.device, raw.sender) if name}
-        known = dict(self._ledger.known(names, self._now()))
+        self._asked = time.monotonic()
+        try:
+            known = dict(self._ledger.known(names, self._now()))
+        finally:
+            self._asked = None
         self._trusted = self._disciplined()
         items = [self._item(raw, known) for raw in raws]
         return _Flying(taken, items, self._ledger.commit(items, self._now()), known)

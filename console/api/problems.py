@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingest.blobs import BlobMissing
-from ingest.ledger.faults import LedgerFault
+from ingest.ledger.faults import LedgerFault, LedgerUnavailable
 from ingest.series.faults import SeriesUnavailable
 from registry.faults import Conflict, Refused, Unfit, Unknown
 
@@ -68,8 +68,18 @@ def _refused(_request: Request, error: Exception) -> Response:
     return answer(_STATUS.get(type(error), 422), error.code, str(error))
 
 
-def _unavailable(_request: Request, error: Exception) -> Response:
-    return answer(503, "ledger.unavailable", str(error), {"Retry-After": "5"})
+def _unavailable(request: Request, error: Exception) -> Response:
+    """A commit whose answer was lost may stand: whoever writes is told so, and repeats nothing without looking."""
+    may_stand = request.method not in _READING and isinstance(error, LedgerUnavailable)
+    told = f"{error} {_MAY_STAND}" if may_stand else str(error)
+    return answer(503, "ledger.unavailable", told, {"Retry-After": "5"})
+
+
+_READING = frozenset({"GET", "HEAD"})
+_MAY_STAND = (
+    "What was asked for may have been kept all the same, if only the answer was lost: "
+    "look at the list first (`constantes patient list`, `device list`...), and repeat it only if it is not there."
+)
 
 
 def _no_trends(_request: Request, error: Exception) -> Response:

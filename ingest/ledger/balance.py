@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from ingest.ledger.contents import COMPLETE, READY, REFUSED, WAITING
+from ingest.ledger.engine import unhurried
 from ingest.ledger.schema import CONTENT, JOURNAL, QUARANTINE, READING
 from ingest.model import Channel, Outcome
 
@@ -56,6 +57,7 @@ class Balance:
 
 def balance(connection: Connection) -> Balance:
     """Count, in one snapshot; reads the whole journal."""
+    unhurried(connection)
     counts: Counter[str] = Counter()
     stored = READING.c.position.is_not(None)
     rows = connection.execute(

@@ -66,6 +66,9 @@ class Store(Protocol):
         may be written now.
         """
 
+    def committed(self) -> None:
+        """Called after each commit; raises LedgerUnavailable when it is not where an acknowledgement says it is."""
+
     def may_repeat(self, error: Exception) -> bool:
         """Whether the same transaction, begun anew, may well succeed."""
 
@@ -105,6 +108,12 @@ def confirm_in_turn(connection: Connection) -> None:
         confirm_alone(connection)
 
 
+def unhurried(connection: Connection) -> None:
+    """Let the transaction at hand read for as long as it takes: others end after half a minute."""
+    if is_postgres(connection):
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
 @contextmanager
 def named_faults() -> Iterator[None]:
     """Turn the driver's errors into ``LedgerUnavailable``; SQL and its parameters never reach the text.
@@ -115,15 +124,30 @@ def named_faults() -> Iterator[None]:
         yield
     except (DBAPIError, NoReaderFree, sqlite3.Error) as error:
         cause = getattr(error, "orig", error)
-        is_file = isinstance(cause, sqlite3.Error)
         code = getattr(cause, "sqlite_errorname", str(cause) if hasattr(cause, "sqlstate") else type(cause).__name__)
         raise LedgerUnavailable(
             f"The ledger cannot be used ({code}).",
             "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
-            "See that the disk of the data folder has room, is writable and healthy."
-            if is_file
-            else "See that the ledger's database server runs, can be reached, and has room.",
+            _remedy(cause),
         ) from None
+
+
+_SERVER = "See that the ledger's database server runs, can be reached, and has room."
+_REMEDIES = {
+    "55P03": "A commit may be waiting for its standby: see that the standby runs and is connected.",
+    "42501": "Give the ledger's database user its rights to tables and sequences back.",
+    "42": "See that this is the ledger's database, and that nobody has changed its tables.",
+}
+"""By an error's code, or its class, where the server is there and has room."""
+
+
+def _remedy(cause: object) -> str:
+    if isinstance(cause, sqlite3.Error):
+        return "See that the disk of the data folder has room, is writable and healthy."
+    if isinstance(cause, NoReaderFree):
+        return "Too much is read at once: try again in a moment."
+    code = getattr(cause, "sqlstate", None) or ""
+    return _REMEDIES.get(code) or _REMEDIES.get(code[:2], _SERVER)
 
 
 def is_of_one_statement(error: Exception) -> bool:

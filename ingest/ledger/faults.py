@@ -5,6 +5,12 @@ LedgerFault
  └── LedgerRefused       this file is not one that may be used: say so and stop
 """
 
+from __future__ import annotations
+
+import time
+
+_SILENT_S = 5.0  # before it is said
+
 
 class LedgerFault(Exception):  # noqa: N818 - a fault is what the reader sees; every subclass names one
     """The ledger did not do what was asked: what happened, what is safe, what to do, each one sentence."""
@@ -22,3 +28,9 @@ class LedgerUnavailable(LedgerFault):
 
 class LedgerRefused(LedgerFault):
     """The file is not a ledger of this version, or cannot be opened."""
+
+
+def silence(since: float | None) -> str | None:
+    """What to say of a ledger that was asked at ``since`` (``time.monotonic``) and has not answered; None: nothing."""
+    took = 0.0 if since is None else time.monotonic() - since
+    return f"the ledger has not answered for {took:.0f} s" if took > _SILENT_S else None

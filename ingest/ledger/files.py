@@ -5,18 +5,17 @@ Comes in: a path, or a database's address. Goes out: ``OpenLedger``. Refuses to 
 
 from __future__ import annotations
 
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from ingest.blobs import Blobs
-from ingest.ledger.engine import Store, named_faults
+from ingest.ledger import belonging, numbers
+from ingest.ledger.engine import Store, is_postgres, named_faults
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
-from ingest.ledger.schema import META
 from ingest.ledger.sqlite import SqliteStore, WriteLock, check_file, reading_engine, writing_engine
 from ingest.ledger.writer import Writer
 
@@ -70,8 +69,8 @@ def open_ledger(
 
     ``blobs``: the folder of large contents; beside the file when it is left out, which a database does not allow.
     ``standby="required"``: nothing is written to a PostgreSQL server that does not wait for a standby.
-    Raises LedgerRefused for what is no ledger or is newer than this program, LedgerUnavailable for one that cannot be
-    written now. Any number of processes may open one at once.
+    Raises LedgerRefused for what is no ledger or is newer than this program and for a folder of another ledger,
+    LedgerUnavailable for one that cannot be written now. Any number of processes may open one at once.
     """
     if isinstance(where, str) and where.startswith("postgresql"):
         if blobs is None:
@@ -90,8 +89,7 @@ def _open_file(path: Path, blobs: Path) -> OpenLedger:
     lock, engine = _alone(path), writing_engine(path)
     try:
         with lock, named_faults(), engine.connect() as connection, connection.begin():
-            _migrate(connection)
-            name = _name(connection)
+            name = _ready(connection, blobs)
     finally:
         engine.dispose()
         lock.close()
@@ -106,12 +104,23 @@ def _open_database(url: str, blobs: Path, password: str | None, standby: str) ->
     try:
         with named_faults(), store.engine.connect() as connection, connection.begin():
             store.enter_migration(connection)
-            _migrate(connection)
-            name = _name(connection)
+            name = _ready(connection, blobs)
+            store.set_forward(connection)
+        store.committed()
     except BaseException:
         store.close()
         raise
     return OpenLedger(blobs.parent, name, Writer(store), reaching.reading_engine(address), Blobs(blobs), store)
+
+
+def _ready(connection: Connection, blobs: Path) -> str:
+    """Bring the schema up to date and see that the folder is the ledger's; returns the ledger's name."""
+    _migrate(connection)
+    if is_postgres(connection):
+        numbers.check_rights(connection)
+    name = belonging.name(connection)
+    belonging.settle(connection, blobs)
+    return name
 
 
 def _alone(path: Path) -> WriteLock:
@@ -161,11 +170,3 @@ def _migrate(connection: Connection) -> None:
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _name(connection: Connection) -> str:
-    name = connection.execute(select(META.c.value).where(META.c.name == "ledger")).scalar()
-    if name is None:
-        name = secrets.token_hex(4)
-        connection.execute(META.insert().values(name="ledger", value=name))
-    return str(name)

@@ -104,7 +104,7 @@ class MemoryLedger:
 
     def note_told(self, position: int) -> None:
         """See the port."""
-        self._told = position
+        self._told = max(self._told, position)
 
     def later(self, limit: int) -> Sequence[Later]:
         """See the port."""
@@ -112,7 +112,7 @@ class MemoryLedger:
 
     def note_later(self, position: int) -> None:
         """See the port."""
-        self.contents.told = position
+        self.contents.told = max(self.contents.told, position)
 
     def close(self) -> None:
         """See the port."""

@@ -22,14 +22,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
+import psycopg
 from psycopg import errors
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
+from ingest.ledger import numbers
 from ingest.ledger.arrays import array
 from ingest.ledger.engine import Overtaken
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
-from ingest.ledger.reaching import Address, writing_engine
+from ingest.ledger.reaching import ISOLATION, PATIENCE, Address, writing_engine
 
 _REPEAT = (errors.DeadlockDetected, errors.SerializationFailure)
 # Advisory locks: pairs of 32 bits for what is waited for, one of 64 bits (tag, position) for marks.
@@ -37,9 +40,20 @@ _DEVICES, _ALONE = 1_129_270_867, 1_129_270_868  # 'CONS', and the next
 _OFFICE, _MIGRATION, _CONFIRMED = 1, 2, 3
 _TAG = 0x434F  # above 48 bits of a position
 
-_STANDING = "current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"
-_ENTER_ALONE = f"SELECT {_STANDING}, pg_advisory_xact_lock({_ALONE}, {_OFFICE})"
-_ENTER_BESIDE = f"SELECT {_STANDING}, pg_advisory_xact_lock_shared({_ALONE}, {_OFFICE})"
+_LOOKED_AT = (
+    "synchronous_commit",
+    "synchronous_standby_names",
+    "fsync",
+    "full_page_writes",
+    "transaction_isolation",
+    "lock_timeout",
+)
+_STANDING = ", ".join(f"current_setting('{name}')" for name in _LOOKED_AT)
+# Only a transaction that has written to the WAL waits for the standby. One that finds all that it has to keep kept
+# would answer for a commit that the standby may not have yet: so each writes a word that nobody reads.
+_WORD = "pg_logical_emit_message(true, 'constantes', '')"
+_ENTER_ALONE = f"SELECT {_STANDING}, {_WORD}, pg_advisory_xact_lock({_ALONE}, {_OFFICE})"
+_ENTER_BESIDE = f"SELECT {_STANDING}, {_WORD}, pg_advisory_xact_lock_shared({_ALONE}, {_OFFICE})"
 _ENTER_LANES = f"SELECT count(pg_advisory_xact_lock({_DEVICES}, k)::text) FROM unnest(CAST(? AS integer[])) AS k"  # noqa: S608 - constants
 _LAST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM journal_position_seq"
 # The row of ``mark`` has to be there before the first value is drawn: the lock is held by then.
@@ -61,6 +75,10 @@ class PostgresStore:
         self._address = address
         self.engine: Engine = writing_engine(address)
         self.warning: str | None = None
+        self._is_warned = False
+        event.listen(self.engine, "connect", self._listen)
+        for end in ("commit", "rollback"):
+            event.listen(self.engine, end, self._forget)
 
     def alone(self) -> AbstractContextManager[None]:
         """See the port: the database keeps its writers apart by itself."""
@@ -69,16 +87,15 @@ class PostgresStore:
     def enter(self, connection: Connection, lanes: Collection[str] | None) -> None:
         """See the port."""
         wanted = _ENTER_ALONE if lanes is None else _ENTER_BESIDE
-        commits, names, _ = connection.exec_driver_sql(wanted).one()
-        self._look(commits, names)
+        self._look(*connection.exec_driver_sql(wanted).one()[: len(_LOOKED_AT)])
         if lanes:
             connection.exec_driver_sql(_ENTER_LANES, (array(sorted(map(_key, lanes)), "BIGINT"),))
 
     def enter_migration(self, connection: Connection) -> None:
         """Let one process at a time look at the schema and change it; raises LedgerRefused for a wrong database."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ALONE}, {_MIGRATION})")
-        commits, names, encoding, has_fsync = connection.exec_driver_sql(
-            f"SELECT {_STANDING}, current_setting('server_encoding'), current_setting('fsync')"
+        *standing, encoding = connection.exec_driver_sql(
+            f"SELECT {_STANDING}, current_setting('server_encoding')"
         ).one()
         if encoding != "UTF8":
             raise LedgerRefused(
@@ -86,18 +103,44 @@ class PostgresStore:
                 "Nothing was changed.",
                 "Make the database anew with the encoding UTF8.",
             )
-        self._look(commits, names)
-        if has_fsync == "off":
-            self.warning = "fsync is off: a power cut takes what was acknowledged"
+        self._look(*standing)
 
-    def _look(self, commits: str, names: str) -> None:
+    def set_forward(self, connection: Connection) -> None:
+        """Numbers go on behind the highest that is used, however the rows came here; after ``enter_migration``."""
+        if numbers.behind(connection):
+            # Whoever draws a number meanwhile would be overtaken: nobody writes.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ALONE}, {_OFFICE})")
+            numbers.set_forward(connection)
+
+    def _look(self, commits: str, names: str, has_fsync: str, has_pages: str, isolation: str, waits: str) -> None:
         """Whether a commit is on two machines before it is told of; raises LedgerUnavailable where it has to be."""
+        if (isolation, waits) != (ISOLATION, PATIENCE):
+            raise LedgerUnavailable(*_NOT_OURS)
+        for name, value in (("fsync", has_fsync), ("full_page_writes", has_pages)):
+            if value == "off":
+                raise LedgerUnavailable(*_loses(name))
         if commits == "off" and not self._address.standby_required:
             raise LedgerUnavailable(*_ANSWERS_EARLY)
-        waits = bool(names.strip()) and commits not in ("off", "local")
-        self.warning = None if waits else _NO_STANDBY
-        if self._address.standby_required and not waits:
+        is_waited_for = bool(names.strip()) and commits in ("on", "remote_apply")
+        is_early = bool(names.strip()) and commits == "remote_write"
+        self.warning = None if is_waited_for else _STANDBY_EARLY if is_early else _NO_STANDBY
+        if self._address.standby_required and not is_waited_for:
             raise LedgerUnavailable(*_STANDBY_REQUIRED)
+
+    def _listen(self, connection: psycopg.Connection[Any], _record: object) -> None:
+        connection.add_notice_handler(self._hear)
+
+    def _hear(self, notice: errors.Diagnostic) -> None:
+        self._is_warned = self._is_warned or notice.severity_nonlocalized == "WARNING"
+
+    def _forget(self, _connection: Connection) -> None:
+        """What was said before a transaction's end says nothing of its end."""
+        self._is_warned = False
+
+    def committed(self) -> None:
+        """See the port. A wait for the standby that somebody cancels ends like a commit, and with a warning."""
+        if self._is_warned:
+            raise LedgerUnavailable(*_CUT_SHORT)
 
     def may_repeat(self, error: Exception) -> bool:
         """See the port."""
@@ -111,6 +154,17 @@ class PostgresStore:
         self.engine.dispose()
 
 
+_NOT_OURS = (
+    "The database does not keep to the ledger's session options, as behind a pooler that drops session options.",
+    "Nothing was written; devices keep what was not answered.",
+    "Connect to PostgreSQL itself, or have the pooler pass `options` on and keep a session to its client.",
+)
+_CUT_SHORT = (
+    "PostgreSQL gave up waiting for its standby in the midst of a commit.",
+    "Nothing was acknowledged; what is sent again is recognised.",
+    "See that the standby runs, and who cancels the ledger's commits.",
+)
+_STANDBY_EARLY = "synchronous_commit is remote_write: the standby answers before its disk has what is acknowledged"
 _NO_STANDBY = "no synchronous standby: what is acknowledged is on one machine only"
 _ANSWERS_EARLY = (
     "PostgreSQL is set to answer before it has written (synchronous_commit is off).",
@@ -122,6 +176,14 @@ _STANDBY_REQUIRED = (
     "Nothing was written; devices keep what was not answered.",
     "Set synchronous_standby_names, and synchronous_commit to on, or CONSTANTES_LEDGER__STANDBY=auto.",
 )
+
+
+def _loses(setting: str) -> tuple[str, str, str]:
+    return (
+        f"PostgreSQL runs with {setting}=off: a power cut would take what was acknowledged.",
+        "Nothing was written; devices keep what was not answered.",
+        f"Set {setting} to on.",
+    )
 
 
 def positions(connection: Connection, count: int) -> list[int]:

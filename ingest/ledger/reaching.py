@@ -1,7 +1,7 @@
 """How a PostgreSQL database is reached: addresses, engines, what becomes of statements and errors on the way.
 
-Comes in: an address. Goes out: SQLAlchemy engines, for the one that writes and for readers. Refuses to know: tables,
-who waits for whom.
+Comes in: an address. Goes out: SQLAlchemy engines, for the one that writes and for readers. Refuses to know: what a row
+means, who waits for whom.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import psycopg
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import NullPool, QueuePool
+
+from ingest.ledger.schema import METADATA
 
 SCHEME = "postgresql+psycopg://"
 _READERS = 8
@@ -27,14 +30,30 @@ _ALL = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,  # ms: a host that is gone says nothing
 }
+ISOLATION, PATIENCE = "read committed", "10s"
+"""Of what writes, as the server writes them; it waits for a lock as long as SQLite's writers do."""
 _WRITES = {
-    "default_transaction_isolation": "read committed",
-    "lock_timeout": "10s",  # as long as SQLite's writers wait
+    "default_transaction_isolation": ISOLATION,
+    "lock_timeout": PATIENCE,
     "idle_in_transaction_session_timeout": "15s",  # a process that stands still does not keep the locks for ever
 }
-_READS = {"default_transaction_isolation": "repeatable read", "default_transaction_read_only": "on", "jit": "off"}
-_ONE_STATEMENT = ("0A", "21", "22", "23", "42")
-"""Classes of errors that say something of one statement (postgresql.org/docs/current/errcodes-appendix.html)."""
+_READS = {
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "jit": "off",
+    "lock_timeout": PATIENCE,
+    "statement_timeout": "30s",  # ``unhurried`` lifts it
+}
+_ONE_STATEMENT = ("21", "22", "23")
+"""Classes of errors that say something of the values of one statement
+(postgresql.org/docs/current/errcodes-appendix.html). A right, a table, a function that is not there (42, 0A) is missing
+for every message alike."""
+_NUMBERED = frozenset(
+    f"pk_{table.name}"
+    for table in METADATA.tables.values()
+    if len(table.primary_key) == 1 and table.primary_key.columns[0].name in ("position", "gap")
+)
+"""Keys whose values the ledger gives: where one is taken already, the giver is wrong, not the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,7 @@ class Address:
             "password": self.password,
             "target_session_attrs": who,
             "options": words,
+            "client_encoding": "utf8",  # whatever PGCLIENTENCODING says
         }
         return _ALL | dict(parse_qsl(options)) | {name: value for name, value in found.items() if value is not None}
 
@@ -85,7 +105,8 @@ def reading_engine(address: Address) -> Engine:
 def leaves_transaction(cause: object) -> bool:
     """Whether a driver's error is the fault of one statement."""
     if isinstance(cause, psycopg.Error) and cause.sqlstate is not None:
-        return cause.sqlstate[:2] in _ONE_STATEMENT
+        is_number = cause.sqlstate == UniqueViolation.sqlstate and cause.diag.constraint_name in _NUMBERED
+        return cause.sqlstate[:2] in _ONE_STATEMENT and not is_number
     # Without a code it comes from the driver itself: a value that it cannot send, or a line that is gone.
     return isinstance(cause, psycopg.DataError | psycopg.ProgrammingError | psycopg.NotSupportedError)
 

@@ -41,7 +41,11 @@ FROM later l JOIN journal j ON j.position = l.reading JOIN reading r ON r.positi
 JOIN content t ON t.position = l.reading
 WHERE l.position > ? AND t.state IN ('ready', 'refused') ORDER BY l.position LIMIT ?
 """
-_NOTE = "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position"
+# A gateway that is late does not set back what another one noted.
+_NOTE = """
+INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position
+WHERE excluded.position > cursor.position
+"""
 _OUTCOMES = {READY: Outcome.STORED, REFUSED: Outcome.QUARANTINED}
 
 

@@ -79,6 +79,9 @@ class SqliteStore:
     def enter(self, connection: Connection, lanes: Collection[str] | None) -> None:
         """See the port: ``alone`` keeps everybody else out already."""
 
+    def committed(self) -> None:
+        """See the port: the disk has it, or there was an error."""
+
     def may_repeat(self, error: Exception) -> bool:  # noqa: ARG002 - the port's
         """See the port."""
         return False

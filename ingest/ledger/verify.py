@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from ingest.blobs import Blobs
 from ingest.content.found import Found
-from ingest.ledger.engine import is_postgres
+from ingest.ledger.engine import is_postgres, unhurried
 from ingest.ledger.integrity import row_hash
 from ingest.ledger.rows import journal_hash, reading_hash, recording_hash
 from ingest.ledger.schema import AUDIT, FEED, JOURNAL, MEASUREMENT, READING, RECORDING
@@ -61,6 +61,7 @@ def verify(
 
     Without ``blobs`` only rows are looked at.
     """
+    unhurried(connection)
     faults = [] if is_postgres(connection) else [Fault("file", None, "file") for _ in integrity(connection)]
     sparse = (*_SPARSE, JOURNAL) if is_postgres(connection) else _SPARSE
     whole = sum(_count(connection, table) for table in _HASHED)

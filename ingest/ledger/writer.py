@@ -13,7 +13,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
@@ -21,19 +21,24 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ingest.ledger.engine import Store, is_of_one_statement, named_faults
-from ingest.ledger.faults import LedgerFault, LedgerUnavailable
+from ingest.ledger.engine import Store, named_faults
+from ingest.ledger.faults import LedgerFault, LedgerUnavailable, silence
+from ingest.ledger.jobs import Job, Outcome, alone, together
 
 T = TypeVar("T")
-Job = Callable[[Connection], T]
-_Outcome = tuple[Any, Exception | None]
 
 _TOGETHER = 64  # jobs in one transaction at most
 _LONG_S = 0.004  # a transaction that has taken so long takes no further job: other processes' writers wait for it
 _CHECKPOINT_S = 1.0  # between two copies of the WAL into the file
 _WAITING = 1024  # jobs that may wait; then ``submit`` waits itself
-_SILENT_S = 5.0  # of a transaction, before it is said
+_LEAVES_S = 5.0  # of a transaction, before ``close`` waits no longer: a standby that is gone may be gone for long
+_LOOK_S = 0.1  # between two looks of ``close``
 _TRIES = 5  # of a transaction that another one got in the way of
+_LEFT = (
+    "The program ends, and a commit of the ledger still waits, for its standby or a lock.",
+    "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
+    "See that the standby runs, then start the program again.",
+)
 
 
 class _Submitted(NamedTuple):
@@ -54,6 +59,9 @@ class Writer:
         self._door = threading.Lock()  # nothing is queued behind the last word of ``close``
         self._open = True
         self._since: float | None = None  # when the transaction at hand began
+        self._hand: Sequence[_Submitted] = ()  # its jobs
+        self._telling = threading.Lock()  # nobody is told twice
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -83,27 +91,49 @@ class Writer:
     @property
     def problem(self) -> str | None:
         """Why nothing is kept at the moment, where no error says so: a commit that waits, for a standby or a lock."""
-        since = self._since
-        took = 0.0 if since is None else time.monotonic() - since
-        return f"the ledger has not answered for {took:.0f} s" if took > _SILENT_S else None
+        return silence(self._since)
 
     def close(self) -> None:
-        """Finish the jobs that wait, then let go of the file; harmless when repeated."""
+        """Finish the jobs that wait, then let go of the file; harmless when repeated.
+
+        A transaction that waits for long, for its standby or a lock, is waited for no more: its jobs and those behind
+        it raise LedgerUnavailable, whatever becomes of it.
+        """
         with self._door:
             first, self._open = self._open, False
-            if first:
-                self._jobs.put(None)
-        self._thread.join()
         if first:
-            self._store.close()
+            self._jobs.put(None)
+        began = time.monotonic()
+        while self._thread.is_alive() and not self._given_up:
+            self._thread.join(_LOOK_S)
+            since = self._since
+            if since is not None and time.monotonic() > max(began, since) + _LEAVES_S:
+                self._give_up(since)
+
+    def _give_up(self, since: float) -> None:
+        """Leave the transaction that began at ``since`` to itself, and tell those who wait for it and behind it."""
+        with self._telling:
+            if self._since != since:
+                return
+            self._given_up = True
+            left = list(self._hand)
+            with suppress(queue.Empty):
+                while True:
+                    left += filter(None, [self._jobs.get_nowait()])
+            self._jobs.put(None)
+            for each in left:
+                each.future.set_exception(LedgerUnavailable(*_LEFT))
 
     def _run(self) -> None:
         while batch := self._next():
             self._commit(batch)
         self._let_go()
+        self._store.close()
 
     def _next(self) -> list[_Submitted]:
         """Wait for a job, and take those that wait beside it; none when the last one is done."""
+        if self._given_up:
+            return []
         batch, self._left = list(self._left), ()
         while len(batch) < _TOGETHER and not (batch and self._jobs.empty()):
             submitted = self._jobs.get()
@@ -115,8 +145,8 @@ class Writer:
 
     def _commit(self, batch: Sequence[_Submitted]) -> None:
         """Run jobs in one transaction; resolve the futures when it is on disk. What is left has its turn next."""
-        outcomes: list[_Outcome]
-        self._since = time.monotonic()
+        outcomes: list[Outcome]
+        self._hand, self._since = batch, time.monotonic()
         try:
             with self._store.alone(), named_faults():
                 outcomes = self._repeated(batch)
@@ -124,7 +154,10 @@ class Writer:
             # The commit may or may not have reached the disk: whoever sends again is recognised by key.
             self._let_go()
             outcomes = [(None, _unavailable(error))] * len(batch)
-        self._since = None
+        with self._telling:
+            self._since = None
+        if self._given_up:
+            return
         self._left = batch[len(outcomes) :]
         for (_, future, _), (result, fault) in zip(batch, outcomes, strict=False):
             if fault is None:
@@ -141,7 +174,7 @@ class Writer:
             with self._store.alone():
                 self._store.checkpoint(self._connection)
 
-    def _repeated(self, batch: Sequence[_Submitted]) -> list[_Outcome]:
+    def _repeated(self, batch: Sequence[_Submitted]) -> list[Outcome]:
         """Run the jobs; again, where another process got in the way and each of them may be run again."""
         named = [each.lanes for each in batch if each.lanes is not None]
         lanes = set().union(*named) if len(named) == len(batch) else None
@@ -154,17 +187,15 @@ class Writer:
                     raise
         return self._transaction(jobs, lanes)
 
-    def _transaction(self, jobs: Sequence[Job[Any]], lanes: Collection[str] | None) -> list[_Outcome]:
+    def _transaction(self, jobs: Sequence[Job[Any]], lanes: Collection[str] | None) -> list[Outcome]:
         connection, transaction = self._begun(lanes)
-        outcomes: list[_Outcome] = []
+        outcomes: list[Outcome] = []
         with transaction:
             if len(jobs) == 1:
-                return [_alone(connection, transaction, jobs[0])]
-            end = time.monotonic() + _LONG_S
-            for job in jobs:
-                outcomes.append(_apart(connection, job))
-                if time.monotonic() > end:
-                    break
+                outcomes.append(alone(connection, transaction, jobs[0]))
+            else:
+                together(connection, jobs, outcomes, _LONG_S)
+        self._store.committed()
         return outcomes
 
     def _begun(self, lanes: Collection[str] | None) -> tuple[Connection, RootTransaction]:
@@ -190,35 +221,6 @@ class Writer:
         if connection is not None:
             with suppress(SQLAlchemyError, OSError), self._store.alone():
                 connection.close()
-
-
-def _alone(connection: Connection, transaction: RootTransaction, job: Job[Any]) -> _Outcome:
-    """Run a job that has the transaction to itself, and so needs no savepoint."""
-    try:
-        return job(connection), None
-    except Exception as error:
-        if not is_of_one_statement(error):
-            raise
-        transaction.rollback()
-        return None, error
-
-
-def _apart(connection: Connection, job: Job[Any]) -> _Outcome:
-    """Run a job in a savepoint of its own; a ledger that cannot be written ends the whole transaction.
-
-    SQLite may have undone the transaction by itself then. Its savepoint is gone with it, so even a job that swallows
-    the error cannot make the commit look done.
-    """
-    savepoint = connection.begin_nested()
-    try:
-        result = job(connection)
-    except Exception as error:
-        if not is_of_one_statement(error):
-            raise
-        savepoint.rollback()
-        return None, error
-    savepoint.commit()
-    return result, None
 
 
 def _unavailable(error: Exception) -> LedgerFault:

@@ -31,8 +31,13 @@ SETTINGS: Final = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
     "timezone": "UTC",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
 }
-"""A commit is on the disk when it returns, here as in production: a quicker test would prove nothing."""
+"""A commit is on the disk when it returns, here as in production: a quicker test would prove nothing. And the log names
+no patient."""
 
 ADMIN: Final = "postgres_password"
 """The file of the administrator's password, in the server's folder as in production."""

@@ -299,6 +299,19 @@ def test_a_ledger_that_cannot_be_read_is_a_503(operator: Web, file: OpenLedger, 
     assert "SELECT" not in answer.text
 
 
+def test_a_registration_whose_answer_was_lost_is_looked_for_first(operator: Web, file: OpenLedger) -> None:
+    """Who writes is told that it may have been kept, and to look before repeating; who reads is not."""
+    file.writer.close()
+    answer = operator.post("/api/v1/patients", PERSON)
+    assert (answer.status_code, answer.json()["code"]) == (503, "ledger.unavailable")
+    assert "may have been kept" in answer.json()["detail"]
+    assert "patient list" in answer.json()["detail"]
+    assert "EXEMPLE-FICTIF" not in answer.text
+    looked = operator.get("/api/v1/patients")
+    assert looked.status_code == 503
+    assert "may have been kept" not in looked.text
+
+
 def test_nothing_of_a_patient_is_shown_without_its_audit_row(operator: Web, file: OpenLedger) -> None:
     """When the row cannot be kept, the answer is a 503."""
     operator.post("/api/v1/patients", PERSON)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from scripts.services.postgres import Server
 
 DUMP = "pg_dump -h 127.0.0.1 -U postgres -Fc"
 RESTORE = "pg_restore -h 127.0.0.1 -U postgres --clean --if-exists -d"
+RENAME = ("ledger", "restored")
 
 
 def asked(root: Path, data: Path, server: Server, *words: str) -> Any:  # noqa: ANN401 - a JSON document
@@ -44,6 +46,8 @@ def test_a_dump_brings_the_ledger_back(
     assert DUMP in (root / "deploy" / "backup").read_text()
     page = (root / "docs" / "how-to" / "install-with-compose.md").read_text()
     assert RESTORE in " ".join(page.replace("\\\n", " ").split())
+    order = ('"$B/data.tar"\n', f"run --rm -T api {' '.join(RENAME)}", "up --detach --wait\ndocker")
+    assert sorted(order, key=page.index) == list(order)
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     with native_postgres() as old, native_postgres() as new:
@@ -51,6 +55,10 @@ def test_a_dump_brings_the_ledger_back(
         asked(root, tmp_path / "two", new, "device", "add", "dev-other")
         dump = administered(old, DUMP, "constantes")
         administered(new, RESTORE, "constantes", given=dump)
+        shutil.rmtree(tmp_path / "two" / "blobs")
+        shutil.copytree(tmp_path / "one" / "blobs", tmp_path / "two" / "blobs")
+        names = asked(root, tmp_path / "two", new, *RENAME)
+        assert names["before"] != names["ledger"]
         devices = asked(root, tmp_path / "two", new, "device", "list")["items"]
         assert [device["device"] for device in devices] == ["dev-one"]
         assert asked(root, tmp_path / "two", new, "ledger", "verify") == asked(

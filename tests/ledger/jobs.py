@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ingest.ledger.belonging import FOLDER, NAME
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.schema import META
 
@@ -25,7 +26,7 @@ def note(name: str, value: str = "-") -> Any:  # noqa: ANN401 - a job
 def names(file: OpenLedger) -> set[str]:
     """What a reader sees now."""
     with file.readers.connect() as connection:
-        return set(connection.execute(select(META.c.name).where(META.c.name != "ledger")).scalars())
+        return set(connection.execute(select(META.c.name).where(META.c.name.not_in((NAME, FOLDER)))).scalars())
 
 
 def held_up(file: OpenLedger) -> tuple[threading.Event, Future[None]]:

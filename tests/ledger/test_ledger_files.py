@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
-from ingest.ledger import files
+from ingest.ledger import belonging, files
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.files import HEAD, open_ledger, revision
 from ingest.ledger.schema import METADATA
@@ -120,7 +120,7 @@ def test_a_migration_that_is_cut_off_leaves_the_old_schema(tmp_path: Path, monke
         raise LedgerUnavailable("Cut.", "Off.", "Here.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "_name", fails)
+        patched.setattr(belonging, "name", fails)
         with pytest.raises(LedgerUnavailable):
             open_ledger(path)
     with sqlite3.connect(path) as plain:

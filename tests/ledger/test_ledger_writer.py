@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as NoReaderFree
 
-from ingest.ledger import writer
+from ingest.ledger import faults, writer
+from ingest.ledger.belonging import FOLDER, NAME
+from ingest.ledger.engine import named_faults
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger, open_ledger
 from ingest.ledger.relational import RelationalLedger
@@ -89,11 +92,11 @@ def test_a_failing_job_undoes_only_itself(file: OpenLedger) -> None:
     assert names(file) == {"before", "after"}
 
 
-def test_a_wrong_statement_is_the_fault_of_its_job_alone(file: OpenLedger) -> None:
-    """Bad SQL says nothing of the ledger: the jobs beside it are kept."""
+def test_a_wrong_value_is_the_fault_of_its_job_alone(file: OpenLedger) -> None:
+    """A value that cannot be kept says nothing of the ledger: the jobs beside it are kept."""
     go, _ = held_up(file)
     good = file.writer.submit(note("good"))
-    bad = file.writer.submit(lambda connection: connection.execute(text("SELECT nothing FROM nowhere")))
+    bad = file.writer.submit(lambda connection: connection.execute(text("INSERT INTO meta VALUES ('bad', NULL)")))
     go.set()
     assert good.result(20) == "good"
     assert not isinstance(bad.exception(20), LedgerUnavailable)
@@ -102,7 +105,7 @@ def test_a_wrong_statement_is_the_fault_of_its_job_alone(file: OpenLedger) -> No
 def test_a_commit_that_waits_is_told(file: OpenLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a transaction waits, for whatever reason, the writer says so; before and after it says nothing."""
     assert file.writer.problem is None
-    monkeypatch.setattr(writer, "_SILENT_S", 0.0)
+    monkeypatch.setattr(faults, "_SILENT_S", 0.0)
     go, busy = held_up(file)
     assert "has not answered" in str(file.writer.problem)
     go.set()
@@ -147,7 +150,7 @@ def test_a_reader_sees_one_snapshot(file: OpenLedger) -> None:
     RelationalLedger(file).known({"bp-0001"}, NOW)
     file.writer.write(note("before"))
     with file.readers.connect() as connection:
-        wanted = select(META.c.name).where(META.c.name != "ledger")
+        wanted = select(META.c.name).where(META.c.name.not_in((NAME, FOLDER)))
         assert connection.execute(wanted).scalars().all() == ["before"]
         file.writer.write(note("after"))
         assert connection.execute(wanted).scalars().all() == ["before"]
@@ -179,6 +182,30 @@ def test_a_closed_writer_says_so(file: OpenLedger) -> None:
     with pytest.raises(LedgerUnavailable, match="closed"):
         file.writer.submit(note("late"))
     file.writer.close()
+
+
+def test_closing_does_not_wait_for_a_commit_that_waits(file: OpenLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits, and what waits behind it, is told that nothing may be taken for kept; the writer then ends."""
+    monkeypatch.setattr(writer, "_LEAVES_S", 0.2)
+    go, waiting = held_up(file)
+    behind = [file.writer.submit(note(f"n{n}")) for n in range(100)]
+    closer = threading.Thread(target=file.writer.close, daemon=True)
+    closer.start()
+    closer.join(10)
+    ended = not closer.is_alive()
+    go.set()
+    assert ended
+    assert all(isinstance(future.exception(0), LedgerUnavailable) for future in (waiting, *behind))
+    file.writer._thread.join(20)  # noqa: SLF001 - the writer has nothing more to do
+    assert not file.writer._thread.is_alive()  # noqa: SLF001
+    assert names(file) == set()
+
+
+def test_no_reader_free_speaks_of_no_server() -> None:
+    """Too many readers at once are no fault of a server or of a disk."""
+    with pytest.raises(LedgerUnavailable, match="Too much is read at once") as found, named_faults():
+        raise NoReaderFree
+    assert "server" not in str(found.value)
 
 
 def test_no_job_is_forgotten_while_closing(tmp_path: Path) -> None:

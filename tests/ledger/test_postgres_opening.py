@@ -13,7 +13,7 @@ from psycopg import sql
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from ingest.ledger import files
+from ingest.ledger import belonging
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.files import HEAD, open_ledger, revision
 from ingest.ledger.relational import RelationalLedger
@@ -74,7 +74,7 @@ def test_a_migration_that_is_cut_off_leaves_nothing(
         raise LedgerUnavailable("Cut.", "Off.", "Here.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "_name", fails)
+        patched.setattr(belonging, "name", fails)
         with pytest.raises(LedgerUnavailable, match="Cut"):
             open_ledger(url, blobs=tmp_path / "blobs", password=postgres_server.password)
     with psycopg.connect(url.replace("+psycopg", ""), password=postgres_server.password) as owner:

@@ -14,8 +14,9 @@ from fhir_export import feed
 from fhir_export.pull.routes import fhir_router
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.integrity import row_hash
+from ingest.ledger.jobs import Job
 from ingest.ledger.schema import AUDIT, CLIENT
-from ingest.ledger.writer import Job, Writer
+from ingest.ledger.writer import Writer
 from registry import clients
 from registry.audit import Access, Action, note
 from registry.clients import may

@@ -274,6 +274,14 @@ def test_what_is_not_text_is_refused(web: TestClient) -> None:
     """NUL, other control characters and what is not UTF-8 are 400 in names and values, known or not."""
     for query in ("_id=a%00", "%00=a", "colour=%0d%0a", "code=%ff", "%ff=1", "code=%7f", "code=%ed%a0%80"):
         refused(web.get(f"/fhir/Observation?{query}"), 400, "not-readable")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for query in ("code=secret%00b", "identifier=s|secret%00b", "patient=Patient/secret%00", "date=2026%00secret"):
+        for answer in (
+            web.get(f"/fhir/Observation?{query}"),
+            web.post("/fhir/Observation/_search", content=query, headers=form),
+        ):
+            refused(answer, 400, "not-readable")
+            assert "secret" not in answer.text
 
 
 def test_shapes_are_given_once(web: TestClient) -> None:
