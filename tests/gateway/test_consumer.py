@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from gateway import consumer as loop
 from gateway.rounds import Rounds
 from ingest.judge import judge
 from ingest.ledger.memory import MemoryLedger
+from ingest.ledger.port import Known
 from ingest.ledger.relational import RelationalLedger
-from ingest.model import Channel, DeviceStatus, Facts, Judged, RawMessage, TimeMark
+from ingest.model import Channel, DeviceStatus, Facts, Instant, Judged, RawMessage, TimeMark
 from registry import devices
 from scripts.probes.brokers import until
 from tests.gateway.adapters import FULL, Desk
@@ -164,6 +165,30 @@ def test_the_loop_says_what_keeps_it_and_goes_on_by_itself(desk: Desk, monkeypat
     thread.join(5)
     assert not thread.is_alive()
     assert len(desk.source.acked) == 2
+
+
+def test_a_ledger_that_does_not_say_what_it_knows_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway is not well while it asks for what is known of devices and hears nothing."""
+    monkeypatch.setattr("ingest.ledger.faults._SILENT_S", 0.0)
+    go, stop, known = threading.Event(), threading.Event(), desk.ledger.known
+
+    def waits(devices: Collection[str], now: Instant) -> Mapping[str, Known]:
+        assert go.wait(20)
+        return known(devices, now)
+
+    monkeypatch.setattr(desk.ledger, "known", waits)
+    thread = threading.Thread(target=desk.consumer.run, args=(stop,))
+    thread.start()
+    try:
+        desk.source.arrive(sent(body()))
+        until(lambda: "has not answered" in str(desk.consumer.problem), "it is told")
+        go.set()
+        until(lambda: len(desk.source.acked) == 1, "it goes on")
+        until(lambda: desk.consumer.problem is None, "and is well again")
+    finally:
+        go.set()
+        stop.set()
+        thread.join(20)
 
 
 def test_stopping_with_a_ledger_that_cannot_write_leaves_the_messages_to_the_broker(desk: Desk) -> None:
