@@ -24,11 +24,15 @@ class Gathered:
 
 
 def buckets(found: Mapping[Instant, Gathered]) -> Sequence[Bucket]:
-    """In order of time; the keys are the starts."""
-    ends = {
-        value: rounded(value) for one in found.values() for value in (one.low, one.high)
-    }  # few are many times there
+    """In order of time; the keys are the starts.
+
+    A store that reckons count and lowest value one after the other may see an hour's first point between the two: such
+    an hour is not there yet, as for whoever had asked a moment before.
+    """
+    whole = {start: one for start, one in found.items() if one.count and one.low <= one.high}
+    values = {value for one in whole.values() for value in (one.low, one.high)}  # few are many times there
+    ends = {value: rounded(value) for value in values}
     return [
         Bucket(start, one.count, ends[one.low], rounded(one.total / one.count), ends[one.high])
-        for start, one in sorted(found.items(), key=itemgetter(0))
+        for start, one in sorted(whole.items(), key=itemgetter(0))
     ]

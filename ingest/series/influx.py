@@ -15,7 +15,9 @@ there are as many series as devices times metrics, however many readings there a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 
 from ingest.model import Instant
 from ingest.series import gathered
@@ -29,6 +31,7 @@ from ingest.series.influx_lines import (
     SLOTS,
     escaped,
     instant_of,
+    instants,
     line,
     nanoseconds,
     plain,
@@ -37,12 +40,12 @@ from ingest.series.influx_lines import (
     value_of,
 )
 from ingest.series.influx_server import EVER, Server
+from ingest.series.influx_tables import Table
 from ingest.series.intervals import clusters, cut_at, parts, said_once
 from ingest.series.port import Apart, Bucket, Point, Series, Span, age, positive
 
 _Key = tuple[str, str, int]
 """What InfluxDB tells points of one lane apart by: metric, device, nanosecond."""
-_Pairs = Iterable[tuple[Gathered, float]]
 _DAY = 86_400_000_000
 _NEAR = 600_000_000  # us: points no further apart are looked up in one range
 _GROUPS = 16  # ranges a look-up
@@ -172,16 +175,18 @@ class InfluxSeries(Series):
         ]
 
     def _gather(self, script: str, step: int, found: dict[int, Gathered]) -> None:
-        times: list[str] = []
-        ones: list[Gathered] = []
+        spans: dict[str, list[tuple[str, Table]]] = {}
         for table in self._server.tables(script):
-            at, value = table.place("_time"), table.place("_value")
-            named = [row[at] for row in table.rows]
-            if named != times:  # the four results of a span name the same times, and to read one takes a while
-                times, starts = named, [instant_of(time_ns(text)) // step * step for text in named]
-                ones = [found.setdefault(start, Gathered()) for start in starts]
-            values = [float(row[value]) for row in table.rows]
-            _ADD[table.rows[0][table.place("result")].partition(" ")[0]](zip(ones, values, strict=True))
+            function, _, number = table.cells[table.place("result")].partition(" ")
+            spans.setdefault(number, []).append((function, table))
+        for told in spans.values():
+            times = [table.column("_time") for _, table in told]
+            values = [{function: map(float, table.column("_value"))} for function, table in told]
+            are_all = sorted(function for function, _ in told) == sorted(_NOTHING)
+            if are_all and all(each == times[0] for each in times):  # unless something was written meanwhile
+                times, values = times[:1], [dict(ChainMap(*values))]
+            for some, by_function in zip(times, values, strict=True):
+                _add(found, [instant // step * step for instant in instants(some)], by_function)
 
     def _held(self, points: Sequence[Point]) -> dict[_Key, dict[int, int]]:
         """The positions that are there already, by lane."""
@@ -207,28 +212,20 @@ class InfluxSeries(Series):
             self._server.write(lines, [0] * len(lines))
 
 
-def _counts(pairs: _Pairs) -> None:
-    for one, value in pairs:
-        one.count += int(value)
+_NOTHING = {"count": 0, "sum": 0.0, "min": float("inf"), "max": float("-inf")}
+"""What is added where a result says nothing of an aggregate."""
 
 
-def _sums(pairs: _Pairs) -> None:
-    for one, value in pairs:
-        one.total += value
-
-
-def _lows(pairs: _Pairs) -> None:
-    for one, value in pairs:
-        one.low = min(one.low, value)
-
-
-def _highs(pairs: _Pairs) -> None:
-    for one, value in pairs:
-        one.high = max(one.high, value)
-
-
-_ADD: dict[str, Callable[[_Pairs], None]] = {"count": _counts, "sum": _sums, "min": _lows, "max": _highs}
-"""By the aggregate of a result. One call a result: there may be ten thousand rows in each."""
+def _add(found: dict[int, Gathered], starts: Sequence[int], values: Mapping[str, Iterable[float]]) -> None:
+    """Values of one aggregate or of all, in one pass: there may be ten thousand rows."""
+    columns = [values.get(function, repeat(nothing)) for function, nothing in _NOTHING.items()]
+    for start, count, total, low, high in zip(starts, *columns, strict=False):  # what repeats has no end
+        one = found.get(start)
+        if one is None:
+            found[start] = Gathered(int(count), total, low, high)
+        else:
+            one.count, one.total = one.count + int(count), one.total + total
+            one.low, one.high = min(one.low, low), max(one.high, high)
 
 
 def _key(point: Point) -> _Key:

@@ -2,13 +2,15 @@
 
 Comes in: CSV without annotations, as InfluxDB writes it. Goes out: tables, or NoAnswer. Refuses to know: what was
 asked.
+
+Cells are kept as they come, one row after the other: to take a column of ten thousand rows from them is one slice.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -25,33 +27,58 @@ class Table:
     """Rows of one kind; they belong to one result of the script."""
 
     columns: list[str]
-    rows: list[list[str]]
+    cells: list[str]
+
+    @property
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """One after the other."""
+        return zip(*[iter(self.cells)] * len(self.columns), strict=True)
 
     def place(self, column: str) -> int:
         """Where a column stands."""
         return self.columns.index(column)
 
+    def column(self, name: str) -> list[str]:
+        """What stands in it, in the order of the rows."""
+        return self.cells[self.place(name) :: len(self.columns)]
+
 
 def tables(body: str) -> Sequence[Table]:
     """The tables that have rows: each begins with its header, behind an empty line or at the start."""
-    found: list[Table] = []
-    is_open = False
-    for row in _rows(body):
-        if not row:
-            is_open = False
-        elif is_open:
-            found[-1].rows.append(row)
-        elif "error" in row:  # begun, and broken off behind rows that were sent (Flux annotated CSV, errors)
-            raise NoAnswer("it broke off in the middle of an answer")
-        elif "table" not in row:
-            raise NoAnswer("what answers there is no InfluxDB 2")
-        else:
-            found.append(Table(row, []))
-            is_open = True
-    return [table for table in found if table.rows]
+    found = [_whole(table) for table in (_quoted(body) if '"' in body else _unquoted(body))]
+    return [table for table in found if table.cells]
 
 
-def _rows(body: str) -> Iterable[list[str]]:
-    if '"' in body:
-        return csv.reader(io.StringIO(body))
-    return [line.split(",") if line else [] for line in body.split("\r\n")]  # half the time, when nothing is quoted
+def _whole(table: Table) -> Table:
+    if "error" in table.columns:  # begun, and broken off behind rows that were sent (Flux annotated CSV, errors)
+        raise NoAnswer(_BROKEN)
+    if "table" not in table.columns:
+        raise NoAnswer("what answers there is no InfluxDB 2")
+    if len(table.cells) % len(table.columns):
+        raise NoAnswer(_BROKEN)
+    return table
+
+
+def _quoted(body: str) -> Iterator[Table]:
+    table: Table | None = None
+    for row in csv.reader(io.StringIO(body)):
+        if row and table is not None:
+            table.cells.extend(row)
+            continue
+        if table is not None:
+            yield table
+        table = Table(row, []) if row else None
+    if table is not None:
+        yield table
+
+
+def _unquoted(body: str) -> Iterator[Table]:
+    """The same, cut at once instead of row by row: two thirds of the time."""
+    for block in body.split(_END * 2):
+        header, _, rows = block.strip(_END).partition(_END)
+        if header:
+            yield Table(header.split(","), rows.replace(_END, ",").split(",") if rows else [])
+
+
+_END = "\r\n"
+_BROKEN = "it broke off in the middle of an answer"
