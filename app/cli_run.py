@@ -62,6 +62,9 @@ def healthy(
     """Whether parts of the installation do their work now: exit code 0, or 1 and why not. For healthchecks."""
     from app import status
 
+    known = [part for part in _PARTS if part != "up"]
+    if unknown := [part for part in parts or () if part not in known]:
+        fail(f"No such part: {', '.join(unknown)}. There are {', '.join(known)}.", code=2)
     problems = [problem for part in parts or ("gateway", "office") if (problem := status.unwell(_data(), part))]
     if problems:
         fail("; ".join(problems))

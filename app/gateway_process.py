@@ -19,6 +19,7 @@ from app.memory import collect_rarely
 from app.parts import GATEWAY as PART
 from app.parts import only_one
 from app.settings import Settings
+from app.voice import Voice
 from gateway.broker.faults import BrokerFault
 from gateway.consumer import Consumer
 from gateway.counts import Counts
@@ -154,13 +155,14 @@ def _watch(
     stop: threading.Event,
 ) -> int:
     """Tell how it goes every second; returns 1 when only a new process can help."""
+    voice = Voice(settings.data, PART)
     while not stop.wait(_TELL_S if source.connected() else _TURN_S):
         stalled = source.stalled(_PATIENCE_S)
         dead = [thread.name for thread in threads if not thread.is_alive()]
         problem = stalled or unkept() or source.problem or (None if source.connected() else _AWAY)
         if dead:
             problem = f"the {dead[0]} has ended"
-        status.tell(settings.data, PART, ready=source.connected() and problem is None, problem=problem)
+        voice.tell(ready=source.connected() and problem is None, problem=problem)
         with suppress(OSError):  # a full disk must not end what keeps readings
             write_to_textfile(str(status.counts_file(settings.data)), counted)
         if stalled or dead:

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from app import projecting, status, waiting, wiring
+from app import projecting, waiting, wiring
 from app.clock import is_disciplined, now
 from app.memory import collect_rarely
 from app.parts import OFFICE, only_one
 from app.settings import Settings
+from app.voice import Voice
 from fhir_export.destinations import Dispatch
 from fhir_export.publish import Publisher
 from fhir_export.push.delivery import Delivery
@@ -161,13 +162,14 @@ def _watch(
     stop: threading.Event,
 ) -> int:
     """Tell how it goes every second; a loop that ended by itself ends the process, so that it is started anew."""
+    voice = Voice(settings.data, name)
     while True:
         dead = [thread for thread, handle in threads.items() if not handle.is_alive()]
         problem = next((found for each in work if (found := each.problem())), None)
         if dead and not stop.is_set():
             log.error("a loop has ended", loop=dead[0])
-            status.tell(settings.data, name, ready=False, problem=f"{dead[0]} has ended")
+            voice.tell(ready=False, problem=f"{dead[0]} has ended")
             return 1
-        status.tell(settings.data, name, ready=problem is None, problem=problem)
+        voice.tell(ready=problem is None, problem=problem)
         if stop.wait(_TELL_S if problem is None else _TELL_SOON_S):
             return 0

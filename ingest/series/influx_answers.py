@@ -16,7 +16,7 @@ _WORDS: dict[int, tuple[str, str]] = {
     FULL: ("has no room left on its disk.", "Make room there; writing goes on by itself."),
     400: (
         "does not understand what it was asked.",
-        "See that CONSTANTES_SERIES__URL leads to an InfluxDB 2, and which version it is.",
+        "See that CONSTANTES_SERIES__URL leads to an InfluxDB 2, and that it has CONSTANTES_SERIES__ORG.",
     ),
     401: (
         "does not accept the token.",

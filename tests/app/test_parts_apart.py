@@ -56,6 +56,9 @@ def test_health_is_what_a_part_said_just_now(tmp_path: Path, monkeypatch: pytest
     assert asked(tmp_path, "gateway") == (0, "")
     status.tell(tmp_path, "office", ready=False, problem="the record is away")
     assert asked(tmp_path) == (1, "office: the record is away\n")
+    code, words = asked(tmp_path, "nonsense")
+    assert (code, words.split(".")[0]) == (2, "No such part: nonsense")
+    assert "gateway, inspect, project, export, api, office" in words
     monkeypatch.setattr(status, "FRESH_S", -1.0)
     assert str(status.unwell(tmp_path, "gateway")).startswith("gateway has been silent for")
 
