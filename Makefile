@@ -38,7 +38,7 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.lock
 
 # ---------------------------------------------------------------- the program
 
-demo: setup ## a morning on Reunion island; ONCE=1 plays it, checks it and ends; SHAPE=production: on the named stack
+demo: setup $(if $(filter production,$(SHAPE)),services) ## a morning on Reunion island; ONCE=1 plays it, checks it and ends; SHAPE=production: on the named stack
 	$(if $(filter production,$(SHAPE)),$(BIN)/python -m deploy.native,$(BIN)/constantes demo) $(if $(ONCE),--once)
 
 up: ## the production shape in containers (after deploy/make-secrets)

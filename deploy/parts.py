@@ -15,6 +15,7 @@ from deploy.compose_file import Value, filled, read
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 IMAGE = "constantes:"
+ENV_FILE = ".env"
 DATA, SECRETS = "/var/lib/constantes", "/run/secrets"
 
 
@@ -22,7 +23,8 @@ DATA, SECRETS = "/var/lib/constantes", "/run/secrets"
 class Here:
     """Where things are on this machine: ``places`` replaces ``host:port`` of a service in an address.
 
-    ``http_port`` is the API's; ``answers`` are compose's variables, as they would stand in ``.env``.
+    ``http_port`` is the API's; ``answers`` is what would stand in ``.env``: compose's variables, and settings of the
+    services that have that file for their ``env_file``.
     """
 
     data: Path
@@ -44,21 +46,24 @@ def commands(here: Here, path: Path = COMPOSE) -> dict[str, Command]:
     """Every service that runs our own image, by name, in the file's order."""
     services = filled(read(path)["services"], here.answers)
     return {
-        name: Command(tuple(service["command"]), _placed(service["environment"], here))
+        name: Command(tuple(service["command"]), _placed(_given(service, here.answers), here))
         for name, service in services.items()
         if service["image"].startswith(IMAGE)
     }
 
 
+def _given(service: Mapping[str, Value], answers: Mapping[str, str]) -> dict[str, Value]:
+    """What the service's process finds: ``environment`` goes before ``env_file``, as compose has it."""
+    files = [each["path"] for each in service.get("env_file", ())]
+    return {**(answers if ENV_FILE in files else {}), **service["environment"]}
+
+
 def _placed(environment: Mapping[str, Value], here: Here) -> dict[str, str]:
-    moved = {name: _moved(str(value), here) for name, value in environment.items()}
-    if "CONSTANTES_HTTP__PORT" in moved:  # a container's own address is everybody's: its network is its own
-        moved |= {
-            "CONSTANTES_HTTP__HOST": "127.0.0.1",
-            "CONSTANTES_HTTP__PORT": str(here.http_port),
-            "CONSTANTES_HTTP__PUBLIC_URL": f"http://127.0.0.1:{here.http_port}",
-        }
-    return moved
+    return {name: _moved(str(value), here) for name, value in environment.items()} | {
+        "CONSTANTES_HTTP__HOST": "127.0.0.1",  # a container's own address is everybody's: its network is its own
+        "CONSTANTES_HTTP__PORT": str(here.http_port),
+        "CONSTANTES_HTTP__PUBLIC_URL": f"http://127.0.0.1:{here.http_port}",
+    }
 
 
 def _moved(value: str, here: Here) -> str:

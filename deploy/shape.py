@@ -33,8 +33,12 @@ from scripts.services import hapi, influx, mosquitto, postgres
 from scripts.services.process import LOOPBACK, Process, Service, ServiceMissing, free_port
 
 BROKER = ROOT / "deploy" / "mosquitto"
-ANSWERS: Final = {"CONSTANTES_DEPLOYMENT__OID": "2.999.1", "CONSTANTES_CLOCK__DISCIPLINED": "yes"}
-"""What ``.env`` would say here: the root kept for examples, which does not leave this machine."""
+ANSWERS: Final = {
+    "CONSTANTES_DEPLOYMENT__OID": "2.999.1",
+    "CONSTANTES_CLOCK__DISCIPLINED": "yes",
+    "CONSTANTES_RECORD__PATIENTS": "write",
+}
+"""What ``.env`` would say here: the root kept for examples, which does not leave this machine, and our own record."""
 _READY_S = 60.0
 _MOST_STARTS = 3
 _TURN_S = 0.1

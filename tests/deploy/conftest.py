@@ -10,7 +10,7 @@ import pytest
 from deploy.compose_file import filled, read
 
 ROOT = Path(__file__).parents[2]
-ENV = {"CONSTANTES_DEPLOYMENT__OID": "1.2.250.1.999"}
+ENV = {"CONSTANTES_DEPLOYMENT__OID": "1.2.250.1.999", "CONSTANTES_RECORD__PATIENTS": "write"}
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,16 @@ from deploy.compose_file import read
 from deploy.parts import Here, commands
 
 OURS = {"gateway", "inspect", "project", "export", "api"}
+ENV = {"CONSTANTES_DEPLOYMENT__OID": "1.2.250.1.999", "CONSTANTES_RECORD__PATIENTS": "write"}
 SCHEMA = Path(__file__).with_name("compose-spec") / "compose-spec.json"
 SMALL = {"1", "2"}
+READ_BY = {
+    "ledger_password": OURS,
+    "series_token": {"project", "api"},
+    "record_token": {"export"},
+    "broker_ca": {"gateway", "api"},
+}
+"""Which parts read a secret's file."""
 
 
 def test_the_specification_takes_it(root: Path, compose: dict[str, Any]) -> None:
@@ -100,8 +108,9 @@ def test_every_secret_is_made(root: Path, compose: dict[str, Any], tmp_path: Pat
     for name, secret in compose["secrets"].items():
         assert secret["file"] == f"./deploy/secrets/{name}"
         assert (tmp_path / "secrets" / name).stat().st_mode & 0o777 == 0o600
-        assert made[name].strip() not in said
+        assert not made[name] or made[name].strip() not in said
     assert len(set(made.values())) == len(made)
+    assert [name for name, text in made.items() if not text] == ["record_token"]
     subprocess.run(command, check=True, capture_output=True)
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
 
@@ -120,12 +129,16 @@ def test_secrets_go_to_who_needs_them(compose: dict[str, Any], services: dict[st
 
 
 def test_files_that_settings_name_are_secrets_of_that_service(services: dict[str, Any]) -> None:
-    """A path below /run/secrets is given to the service whose setting names it."""
+    """A path below /run/secrets is given to the service whose setting names it; of ours, to the parts that read it."""
     for name, service in services.items():
         given = {each if isinstance(each, str) else each["target"] for each in service.get("secrets", ())}
-        for value in service.get("environment", {}).values():
-            if str(value).startswith("/run/secrets/"):
-                assert str(value).removeprefix("/run/secrets/") in given, name
+        named = {key: str(value) for key, value in service.get("environment", {}).items()}
+        files = {key: value.removeprefix("/run/secrets/") for key, value in named.items() if "/run/secrets/" in value}
+        if name in OURS:
+            assert given == {secret for secret, parts in READ_BY.items() if name in parts}
+            assert set(files.values()) <= READ_BY.keys()
+        elif name != "hapi":  # takes a folder of files: SPRING_CONFIG_IMPORT
+            assert set(files.values()) <= given, name
 
 
 @pytest.mark.parametrize("name", sorted(OURS | {"broker", "postgres", "influxdb", "hapi"}))
@@ -177,11 +190,11 @@ def test_networks_lead_nowhere_else(compose: dict[str, Any], services: dict[str,
 def test_the_native_shape_has_the_same_settings(services: dict[str, Any]) -> None:
     """Where it runs without containers, only places, paths and the API's own address differ."""
     places = {"postgres:5432": "127.0.0.1:1", "influxdb:8086": "127.0.0.1:2", "hapi:8080": "h:3", "broker:8883": "b:4"}
-    here = Here(Path("/d"), Path("/s"), places, 5, {"CONSTANTES_DEPLOYMENT__OID": "1.2.250.1.999"})
+    here = Here(Path("/d"), Path("/s"), places, 5, ENV)
     found = commands(here)
     assert found.keys() == OURS
     for part, command in found.items():
-        theirs = services[part]["environment"]
+        theirs = ENV | services[part]["environment"]
         assert command.environment.keys() == theirs.keys()
         differ = {name for name in theirs if str(theirs[name]) != command.environment[name]}
         assert all(re.search("URL|FILE|DATA|HTTP__", name) for name in differ)

@@ -152,8 +152,8 @@ def test_influx_is_set_up_as_in_production(variable: str, tmp_path: Path) -> Non
 
 def test_the_series_settings_are_those_of_production() -> None:
     """Native, contained and production agree on names."""
-    assert f"CONSTANTES_SERIES__ORG: {influx.ORG}\n" in COMPOSE
-    assert f"CONSTANTES_SERIES__BUCKET: {influx.BUCKET}\n" in COMPOSE
+    assert f"CONSTANTES_SERIES__ORG:-{influx.ORG}}}\n" in COMPOSE
+    assert f"CONSTANTES_SERIES__BUCKET:-{influx.BUCKET}}}\n" in COMPOSE
 
 
 def test_postgres_is_made_and_run_as_in_production() -> None:
