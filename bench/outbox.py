@@ -33,7 +33,6 @@ from registry.devices import NewDevice
 from registry.people import NewPatient
 
 DESTINATION = "record"
-_STREAM = "5f0c2f5e9a4b4c0d8e7f6a5b4c3d2e1f"
 _NOW = 1_795_000_000_000_000  # 2026-11-18, microseconds
 _TOGETHER = 500  # readings in one transaction: nobody else writes here
 
@@ -43,7 +42,7 @@ def fill(file: OpenLedger, settings: Settings, readings: int, *, seed: str = "")
 
     ``seed`` makes other ids, so that outboxes of two runs can go to one record. The ledger has to be empty.
     """
-    _first(file, settings)
+    _first(file, settings, hashlib.sha256(seed.encode()).hexdigest()[:32])
     with file.readers.connect() as connection:
         made = [tuple(row) for row in connection.execute(select(FEED).order_by(FEED.c.position))]
         journal = connection.execute(select(JOURNAL)).mappings().one()
@@ -58,15 +57,15 @@ def fill(file: OpenLedger, settings: Settings, readings: int, *, seed: str = "")
         file.writer.write(partial(_write, journals=journals, rows=rows))
 
 
-def _first(file: OpenLedger, settings: Settings) -> None:
+def _first(file: OpenLedger, settings: Settings, stream: str) -> None:
     registrar = office(settings, file).registrar
     person = registrar.add_patient(NewPatient("EXEMPLE-FICTIF", ("Alpha",), "1980-01-01", "female", test=True))
-    device = registrar.add_device(NewDevice("bp-0001", simulated=True, method="cuff")).device
+    device = registrar.add_device(NewDevice(f"bp-{stream[:8]}", simulated=True, method="cuff")).device
     registrar.assign(device, person.patient, start=0)
     taken_at = datetime.fromtimestamp(_NOW / 1e6, UTC).isoformat()
     values = {"systolic": 128, "diastolic": 82, "mean": 97}
     message = {
-        "v": 1, "stream": _STREAM, "seq": 0, "kind": "blood_pressure", "taken_at": taken_at,
+        "v": 1, "stream": stream, "seq": 0, "kind": "blood_pressure", "taken_at": taken_at,
         "values": {name: {"value": value, "unit": "mm[Hg]"} for name, value in values.items()}
         | {"pulse": {"value": 64, "unit": "/min"}},
     }  # fmt: skip
