@@ -21,6 +21,7 @@ from typing import Self
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ingest.ledger.faults import LedgerRefused
@@ -154,7 +155,15 @@ def reading_engine(ledger: Path) -> Engine:
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB // 4}")
 
     event.listen(engine, "begin", _begin_deferred)
+    event.listen(engine, "handle_error", _distrust)
     return engine
+
+
+def _distrust(context: ExceptionContext) -> None:
+    """Give back no connection that could not read: whoever comes next opens the file anew."""
+    code = getattr(context.original_exception, "sqlite_errorcode", 0)
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        context.is_disconnect = True
 
 
 def _begin_deferred(connection: Connection) -> None:
