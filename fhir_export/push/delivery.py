@@ -158,10 +158,13 @@ class Delivery:
             now, types = self._clock(), capability.types
             self._file.writer.write(lambda c: settled.release(c, self.destination, NOT_TAKEN, types, now))
             self._knowledge.renewed = False
+        looked = self._forgotten.looked
         try:
             if self._forgotten.look(self._clock()):
                 self._circuit.worked()
         except RecordUnavailable as fault:
+            if self._forgotten.looked > looked:  # some were answered: it is there, and the pauses begin anew
+                self._circuit.worked()
             self._circuit.failed(self._clock(), fault.code)
             return None
         return capability if self._forgotten.certain else None

@@ -16,7 +16,7 @@ from functools import partial
 from fhir_export.push import again, contents
 from fhir_export.push.circuit import SECOND
 from fhir_export.push.content import same_content
-from fhir_export.push.port import GONE, Record, RecordUnavailable
+from fhir_export.push.port import GONE, Identity, Record, RecordUnavailable
 from ingest.blobs import BlobMissing
 from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger
@@ -27,6 +27,9 @@ LOOK_BACK = 3 * SECOND
 after 0.6 s at most."""
 AT_ONCE = 100
 """Reads between two looks at whether the loop shall end."""
+TRIES = 4
+"""Of one read, at once: a line that loses an answer now and then is no absence, and thousands may be read."""
+_LOST = "record.no_answer"
 _ROOM = 1_000_000  # bytes that a server may add to a resource or spend on white space
 
 
@@ -38,6 +41,8 @@ class Forgotten:
     destination: str
     record: Record
     found: int = 0
+    looked: int = 0
+    """Versions that were asked after, whatever came out."""
     _doubted: bool = True
     _asked: list[int] = field(default_factory=list)
 
@@ -70,6 +75,7 @@ class Forgotten:
                 self.found += 1
             self._asked.pop()
             some.pop()
+            self.looked += 1
         return read
 
     def _is_there(self, position: int) -> bool:
@@ -82,9 +88,18 @@ class Forgotten:
         except (BlobMissing, OSError):  # it could not be sent again
             return True
         try:
-            held = self.record.read(sent.identity, 2 * length + _ROOM)
+            held = self._read(sent.identity, 2 * length + _ROOM)
         except RecordUnavailable as fault:
             if fault.code == GONE:
                 return True
             raise
         return held is not None and same_content(sent.body, held)
+
+    def _read(self, identity: Identity, most: int) -> bytes | None:
+        for _ in range(TRIES - 1):
+            try:
+                return self.record.read(identity, most)
+            except RecordUnavailable as fault:
+                if fault.code != _LOST:
+                    raise
+        return self.record.read(identity, most)

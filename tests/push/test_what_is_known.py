@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import select
 
+from fhir_export.push.circuit import FIRST_WAIT
 from fhir_export.push.delivery import Delivery
+from fhir_export.push.forgotten import TRIES
 from fhir_export.push.knowledge import ABSENCE, SOONEST
 from fhir_export.push.memory import MemoryRecord
 from fhir_export.push.port import Answer, Capability, Ending, Identity, Outgoing, Record, RecordUnavailable
@@ -171,16 +173,30 @@ def test_a_new_process_looks_too(shelf: Shelf, delivers: Delivers, settle: Settl
 def test_a_search_that_is_cut_off_goes_on_where_it_was(
     shelf: Shelf, clock: Clock, delivers: Delivers, settle: Settle
 ) -> None:
-    """Each of many is read once although every fifth read gets no answer."""
+    """Each of many is read once though the line is gone again and again, and the pauses do not grow meanwhile."""
     shelf.readings(10)
     record = Failing(ALL)
-    delivery = delivers(record)
-    settle(delivery)
-    record.failing = True
-    settle_again = delivers(record)
-    for _ in range(30):
-        clock.pass_by(settle_again.step().wait_s + 0.001)
+    settle(delivers(record))
+    record.lost = lambda count: count % (5 + TRIES) >= 5
+    delivery, waits = delivers(record), []
+    for _ in range(12):
+        waits.append(delivery.step().wait_s)
+        clock.pass_by(waits[-1] + 0.001)
     assert sorted(record.reads) == sorted(record.versions)
+    assert max(waits) <= FIRST_WAIT / SECOND
+    assert sum(wait > 0 for wait in waits) >= 5
+
+
+def test_a_line_that_loses_answers_now_and_then_is_no_absence(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
+    """One lost answer in seven, many reads: no pause, and what is new goes out behind them."""
+    shelf.readings(60)
+    record = Failing(ALL)
+    settle(delivers(record))
+    record.lost = lambda count: count % 7 == 0
+    shelf.add(observation("new"))
+    delivery = delivers(record)
+    assert [delivery.step().wait_s for _ in range(2)] == [0.0, 0.0]
+    assert record.sent["Observation", "new"] == 1
 
 
 def test_nothing_is_sent_before_all_is_certain(shelf: Shelf, delivers: Delivers, settle: Settle) -> None:
@@ -230,15 +246,15 @@ def _away(record: Telling, shelf: Shelf, delivery: Delivery, clock: Clock) -> No
 
 
 class Failing(Telling):
-    """Every fifth read gets no answer, once ``failing``; those are not noted."""
+    """Reads whose number is ``lost`` get no answer; those are not noted."""
 
-    failing = False
+    lost: Callable[[int], bool] = staticmethod(lambda _: False)
     _count = 0
 
     def read(self, identity: Identity, most: int) -> bytes | None:
         """Sometimes nothing."""
         self._count += 1
-        if self.failing and self._count % 5 == 0:
+        if self.lost(self._count):
             raise RecordUnavailable("record.no_answer")
         return super().read(identity, most)
 
