@@ -10,11 +10,12 @@ readers open the file read-only, so that they never checkpoint.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -171,25 +172,42 @@ def _begin_deferred(connection: Connection) -> None:
 
 
 def check_file(ledger: Path) -> None:
-    """Refuse a folder or file that cannot be a ledger, before SQLite makes a mess of it; raises LedgerRefused."""
+    """Refuse a folder or file that cannot be a ledger, before SQLite makes a mess of it; raises LedgerRefused.
+
+    Nobody but SQLite may open the file, not even to read its first bytes: closing it again would give back every lock
+    that this process holds on it, and the next process to close the ledger would take itself for the last one and
+    remove the log under those who use it (sqlite.org/howtocorrupt.html, section 2.2).
+    """
     try:
         ledger.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        head = _head(ledger)
-        writable = os.access(ledger.parent, os.W_OK) and (not ledger.exists() or os.access(ledger, os.W_OK))
+        writable = os.access(ledger.parent, os.W_OK) and (not ledger.exists() or os.access(ledger, os.R_OK | os.W_OK))
+        if writable and _is_alien(ledger):
+            raise _refused(ledger, "not a ledger file")
     except OSError as error:
         raise _refused(ledger, error.strerror or "unreadable") from None
     if not writable:
         raise _refused(ledger, "not writable")
-    if head != _MAGIC:
-        raise _refused(ledger, "not a ledger file")
 
 
-def _head(ledger: Path) -> bytes:
-    """The first bytes of the file; those of an empty ledger when there is none."""
-    if not ledger.exists() or not ledger.stat().st_size:
-        return _MAGIC
-    with ledger.open("rb") as opened:
-        return opened.read(len(_MAGIC))
+def _is_alien(ledger: Path) -> bool:
+    """Whether the file never was a database; one that is damaged is another matter. Raises OSError.
+
+    SQLite looks first, and only reads, so that it never checkpoints. What it does not know for a database nobody in
+    this process has in use: then its first bytes tell.
+    """
+    if ledger.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not ledger.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(ledger))}?mode=ro", uri=True, timeout=_BUSY_S)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_NOTADB:
+            return False
+        with ledger.open("rb") as opened:
+            return opened.read(len(_MAGIC)) != _MAGIC
+    return False
 
 
 def _refused(ledger: Path, why: str) -> LedgerRefused:
