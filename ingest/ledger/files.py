@@ -19,7 +19,7 @@ from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.sqlite import SqliteStore, WriteLock, check_file, reading_engine, writing_engine
 from ingest.ledger.writer import Writer
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; a test holds it against the migrations folder."""
 _OWNER_ONLY = 0o600
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -21,6 +21,10 @@ _SEQUENCES = (
     ("later", "position", "later"),
     ("due", "position", ""),
     ("gap", "gap", ""),
+    ("replay", "replay", ""),
+    ("segment", "segment", ""),
+    ("tombstone", "tombstone", ""),
+    ("alarm", "alarm", ""),
 )
 """Table, column, and the cursor of those who follow it. Feed and audit count without a sequence."""
 _USED = """

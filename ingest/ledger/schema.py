@@ -213,8 +213,25 @@ QUARANTINE = _table(
     _is("changed_at", Int),
     Index(None, "sha"),
     Index(None, "device", "stream", "seq"),
+    Index(None, "state", "reason", "position"),
 )
 """``state``: waiting, dismissed or replayed."""
+
+REPLAY = _table(
+    "replay",
+    Column("replay", Int, primary_key=True),
+    _is("position", Int),
+    _is("at", Int),
+    _is("who"),
+    _is("before"),
+    _is("outcome"),
+    _may("reason"),
+    _may("pointer"),
+    _is("row_hash", LargeBinary),
+    Index(None, "position"),
+)
+"""Every decision on a quarantined message, append-only: who had it judged again or dismissed it, when, the reason it
+had, and what came of it. ``position``: its journal row, which never changes."""
 
 STREAM = _table(
     "stream",
@@ -469,3 +486,50 @@ POINT_HOUR = _table(
     keyed=True,
 )
 """What the points of an hour come to, for each hour that has any but the newest of its device and metric."""
+
+# ---------------------------------------------------------------- care of the ledger
+
+SEGMENT = _table(
+    "segment",
+    Column("segment", Int, primary_key=True),
+    _is("of"),
+    _is("first", Int),
+    _is("last", Int),
+    _is("rows", Int),
+    _is("hash", LargeBinary),
+    _is("sealed_at", Int),
+    _is("row_hash", LargeBinary),
+    Index(None, "of", "first"),
+)
+"""A sealed run of rows of the table ``of``, positions ``first``..``last``: ``hash`` covers their row hashes and the
+segment before it, so that a row that is changed together with its own hash, or taken out at the end, shows."""
+
+TOMBSTONE = _table(
+    "tombstone",
+    Column("tombstone", Int, primary_key=True),
+    _is("of"),
+    _is("first", Int),
+    _is("last", Int),
+    _is("rows", Int),
+    _is("why"),
+    _is("who"),
+    _is("at", Int),
+    _is("hash", LargeBinary),
+    _is("row_hash", LargeBinary),
+    Index(None, "of", "first"),
+)
+"""Rows of the table ``of`` that were taken out on purpose, and the hash their segment had."""
+
+ALARM = _table(
+    "alarm",
+    Column("alarm", Int, primary_key=True),
+    _is("code"),
+    _is("subject"),
+    _is("since", Int),
+    _is("last_at", Int),
+    _is("count", Int),
+    _may("cleared_at", Int),
+    Index(None, "cleared_at", "code", "subject"),
+)
+"""Something that a person should know of and that the other tables do not tell by themselves: an event of ``code``
+about ``subject`` (a device, a destination, a part of the program; never a person), first and last seen, how often."""
