@@ -38,11 +38,11 @@ class Subscriber:
 
 
 @contextmanager
-def counting(here: Site) -> Iterator[Subscriber]:
-    """Run it; the devices are let in once it has subscribed."""
+def counting(here: Site, *, answering: bool = False) -> Iterator[Subscriber]:
+    """Run it; the devices are let in once it has subscribed. ``answering``: each message is answered, with nothing."""
     own = here.account
     where = ("127.0.0.1", str(here.settings.broker.port), own.username, own.secret, own.client_id)
-    command = [sys.executable, "-m", "bench.peer_subscriber", *where]
+    command = [sys.executable, "-m", "bench.peer_subscriber", *where, *(("answer",) if answering else ())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             peer = Subscriber(process)
