@@ -90,7 +90,9 @@ W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as f
 each on the way, into gateway and SQLite ledger (full judging, `synchronous=FULL`); a reading is accepted when its
 receipt comes. The peer, `bench/peer_subscriber.py`, counts and acknowledges and does nothing else; its readings are
 accepted when the broker's PUBACK comes, which is as fast as the broker goes. The other peer is Telegraf with its
-default settings, from the same broker into InfluxDB 2, counted until what the broker accepted can be read there.
+default settings, from the same broker into InfluxDB 2, counted until what the broker accepted can be read there. It is
+one compiled program on two cores; the bare subscriber is one interpreter and does nothing, and its rate is the most that
+a gateway of one process on this client can come to.
 
 W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under load: deliveries to a record drain a
 backlog, five clients pull pages of 100 five times a second, each read audited before it is answered. Broken pictures:
@@ -100,6 +102,7 @@ W3: four carts send inline ECGs of 12 leads, 10 s, 500 Hz, each with at most 8 o
 the feed. W4: eight cameras send blobs in parts of 256 KiB, each with at most 8 on the way; until every byte is on
 stable storage. The peer copies a file of that size again and again, with fsync, and keeps the copies as blobs are kept
 (copies that are removed at once are written into the same pages: two to three times as fast, and nothing is stored).
+The bare subscriber answers each part and keeps nothing: that is what the broker and the cameras come to by themselves.
 
 W5: an outbox is delivered to a FHIR server until each resource is confirmed in the ledger; the peer is a bare httpx
 client that posts the same bundles at the same concurrency. W8: a year of one patient, a reading a minute, asked for in
