@@ -90,8 +90,8 @@ W1: 50 devices publish blood pressures (3 values, about 300 bytes) at QoS 1 as f
 each on the way, into gateway and SQLite ledger (full judging, `synchronous=FULL`); a reading is accepted when its
 receipt comes. The peer, `bench/peer_subscriber.py`, counts and acknowledges and does nothing else; its readings are
 accepted when the broker's PUBACK comes, which is as fast as the broker goes. The other peer is Telegraf with its
-default settings, from the same broker into InfluxDB 2, counted until what the broker accepted can be read there. It is
-one compiled program on two cores; the bare subscriber is one interpreter and does nothing, and its rate is the most that
+default settings, from the same broker into InfluxDB 2, counted until what the broker accepted can be read there. That
+is one compiled program on two cores; the bare subscriber is one interpreter and does nothing: its rate is the most that
 a gateway of one process on this client can come to.
 
 W2: 1,000 readings/s from 50 devices; the time from publish to receipt. Under load: deliveries to a record drain a
