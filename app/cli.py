@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from app import cli_ledger, cli_registry, cli_run, cli_series
+from app import cli_alarms, cli_care, cli_doctor, cli_ledger, cli_quarantine, cli_registry, cli_run, cli_series
 
 app = typer.Typer(
     name="constantes",
@@ -24,7 +24,11 @@ app = typer.Typer(
 cli_run.add(app)
 cli_registry.add(app)
 cli_ledger.add(app)
+cli_care.add(cli_ledger.ledger)
+cli_quarantine.add(app)
+cli_doctor.add(app)
 cli_series.add(app)
+cli_alarms.add(app)
 
 
 def _say_version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands about readings and the ledger: trace, reading, quarantine, gaps, deliveries, ledger.
+"""Commands about readings and the ledger: trace, reading, gaps, deliveries, ledger.
 
 Comes in: words. Goes out: what the API answered. Refuses to know: rules.
 """
@@ -17,12 +17,10 @@ if TYPE_CHECKING:  # loading it takes longer than `--help` may
 _TRACE = ("reading", "device", "stream", "seq", "kind", "stages")
 _BALANCE = ("received", "stored", "duplicate", "quarantined", "dismissed", "pending", "balanced")
 _READING_COLUMNS = ("reading", "device", "kind", "taken_at", "values", "verdict", "patient", "waits")
-_MESSAGE = ("id", "device", "hub", "received_at", "key", "state", "reason", "pointer", "bytes", "cut", "text")
-_QUARANTINE_COLUMNS = ("id", "device", "received_at", "reason", "pointer", "bytes")
 _GAP_COLUMNS = ("device", "stream", "first", "last", "first_seen", "asked_at")
 _DELIVERY_COLUMNS = ("destination", "resource", "state", "tries", "answer", "next_try")
 
-_RENAMED = """The ledger has another name. What follows, by itself, once the installation is started:
+RENAMED = """The ledger has another name. What follows, by itself, once the installation is started:
 - each device sees the new name when it connects or is answered, and offers again everything it still keeps;
   what is there already is answered as a duplicate;
 - practice software's cursors are refused: it begins again from the first page, without a cursor;
@@ -32,7 +30,6 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")]
 
 ledger = typer.Typer(help="Whether everything is there.", no_args_is_help=True)
 reading = typer.Typer(help="Accepted readings.", no_args_is_help=True)
-quarantine = typer.Typer(help="Readings that could not be used.", no_args_is_help=True)
 gaps = typer.Typer(help="Sequence numbers that never came.", no_args_is_help=True)
 deliveries = typer.Typer(help="What goes to which record.", no_args_is_help=True)
 
@@ -41,7 +38,6 @@ def add(app: typer.Typer) -> None:
     """Put the commands on ``app``."""
     app.command()(trace)
     app.add_typer(reading, name="reading")
-    app.add_typer(quarantine, name="quarantine")
     app.add_typer(gaps, name="gaps")
     app.add_typer(deliveries, name="deliveries")
     app.add_typer(ledger, name="ledger")
@@ -49,15 +45,21 @@ def add(app: typer.Typer) -> None:
 
 def trace(
     reading_id: Annotated[
-        str, typer.Argument(metavar="READING", help="A reading id, a FHIR id, or device:stream:seq.")
+        str,
+        typer.Argument(
+            metavar="READING", help="A reading id, a FHIR id, device:seq, device:stream:seq, or a receipt's hash."
+        ),
     ],
+    device_id: Annotated[
+        str | None, typer.Option("--device", help="With a hash: look through all of one device.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Every stage of one reading, with times and reasons."""
     from urllib.parse import quote
 
     with session() as (api, _):
-        found = api.get(f"/readings/{quote(reading_id, safe='') or '-'}/trace")
+        found = api.get(f"/readings/{quote(reading_id, safe='') or '-'}/trace", device=device_id)
     if as_json:
         show(found, _TRACE, as_json=True)
         return
@@ -95,32 +97,6 @@ def _values(item: dict[str, Any]) -> list[str]:
     return told
 
 
-@quarantine.command("list")
-def list_quarantine(limit: Limit = 100, as_json: Json = False) -> None:
-    """Messages that wait for a decision, newest first."""
-    with session() as (api, _):
-        items = api.get("/quarantine", limit=limit)["items"]
-    show_items(items, _QUARANTINE_COLUMNS, as_json=as_json, empty="The quarantine is empty.")
-
-
-@quarantine.command("show")
-def show_quarantined(
-    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="The id that `quarantine list` shows.")],
-    values: Annotated[
-        bool, typer.Option("--values", help="With what it says: values of a patient. Who saw them is noted.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """One of them: why, where, and the message with its values masked."""
-    with session() as (api, _):
-        found = api.get(f"/quarantine/{number}", values=values)
-    if as_json:
-        show(found, _MESSAGE, as_json=True)
-        return
-    show(found, _MESSAGE[:-1], as_json=False)
-    typer.echo(found["text"])
-
-
 @gaps.command("list")
 def list_gaps(
     closed: Annotated[bool, typer.Option("--closed", help="Those that were filled or declared lost.")] = False,
@@ -140,9 +116,19 @@ def list_deliveries(
 ) -> None:
     """What a record has not confirmed: parked first, then by the next try."""
     with session() as (api, settings):
-        items = api.get("/deliveries", limit=limit, state=state)["items"]
+        found = api.get("/deliveries", limit=limit, state=state)
+        items, left = found["items"], found["unpublished"]
         empty = "" if items or as_json else _nothing_waits(api, recorded=bool(settings.destinations))
-    show_items(items, _DELIVERY_COLUMNS, as_json=as_json, empty=empty)
+    if as_json:
+        show_json({"items": items, "unpublished": left})
+        return
+    show_items(items, _DELIVERY_COLUMNS, as_json=False, empty=empty)
+    if left["readings"]:
+        since = f", the oldest since {left['since']}" if left["since"] else ""
+        notice(
+            f"{left['readings']} readings are kept and not published yet{since}. They become deliveries by themselves, "
+            "in a moment; if they do not, see `constantes alarms list`."
+        )
 
 
 def _nothing_waits(api: Api, *, recorded: bool) -> str:
@@ -170,9 +156,10 @@ def verify_ledger(as_json: Json = False) -> None:
     with session() as (api, _):
         found = api.get("/ledger/verify")
     if as_json:
-        show_json({key: found[key] for key in ("rows", "blobs", "faults")})
+        show_json({key: found[key] for key in ("rows", "blobs", "head", "faults")})
     else:
         typer.echo(f"{found['rows']} rows and {found['blobs']} blobs checked, {len(found['faults'])} faults.")
+        typer.echo(f"Newest seal: {found['head'] or 'none yet'}")
         if found["faults"]:
             columns = ("table", "position", "what")
             table(columns, [[str(fault[column]) for column in columns] for fault in found["faults"]])
@@ -189,4 +176,4 @@ def restored(as_json: Json = False) -> None:
 
         names = rename(load())
     show(names._asdict(), ("before", "ledger"), as_json=as_json)
-    notice(None if as_json else _RENAMED)
+    notice(None if as_json else RENAMED)

@@ -65,7 +65,11 @@ def healthy(
     known = [part for part in _PARTS if part != "up"]
     if unknown := [part for part in parts or () if part not in known]:
         fail(f"No such part: {', '.join(unknown)}. There are {', '.join(known)}.", code=2)
-    problems = [problem for part in parts or ("gateway", "office") if (problem := status.unwell(_data(), part))]
+    data = _data()
+    problems = [problem for part in parts or ("gateway", "office") if (problem := status.unwell(data, part))]
+    if parts and "project" in parts:  # asked about alone: a series that is away makes nothing else unready
+        series = status.read(data, status.SERIES)
+        problems += [f"series: {series.problem}"] if series is not None and series.is_fresh and series.problem else []
     if problems:
         fail("; ".join(problems))
 

@@ -79,9 +79,9 @@ class Api:
         """GET; query values that are None are left out."""
         return self._call("GET", path, {name: value for name, value in query.items() if value is not None}, None)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - as above
-        """POST with a JSON body."""
-        return self._call("POST", path, {}, body)
+    def post(self, path: str, body: Mapping[str, object] | None = None, **query: object) -> Any:  # noqa: ANN401 - as above
+        """POST with a JSON body. What is asked for goes into ``query``: one that ``path`` held would be lost."""
+        return self._call("POST", path, query, body)
 
     def _call(self, method: str, path: str, query: Mapping[str, object], body: Mapping[str, object] | None) -> Any:  # noqa: ANN401
         given = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items()}

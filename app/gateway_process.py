@@ -20,14 +20,18 @@ from app.parts import GATEWAY as PART
 from app.parts import only_one
 from app.settings import Settings
 from app.voice import Voice
+from app.writes import Writes, no_file_can_be_opened
 from gateway.broker.faults import BrokerFault
 from gateway.consumer import Consumer
 from gateway.counts import Counts
+from gateway.events import Events
+from gateway.flood import Flood, Limit
 from gateway.mqtt import MqttSource
 from gateway.rounds import Rounds
 from ingest.ledger.faults import LedgerFault
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
+from ingest.ledger.reserve import Reserve
 
 _PATIENCE_S = 120.0  # without a broker; then the process ends and a supervisor starts it anew
 _TELL_S = 1.0
@@ -48,8 +52,10 @@ def run(settings: Settings, stop: threading.Event) -> int:
             return 0
         doorman = Doorman(settings, file)
         _shut(doorman, settings, stop)
-        source = MqttSource(broker.account(settings), on_subscribed=doorman.knock)
-        ledger, counted = RelationalLedger(file), CollectorRegistry()
+        reserve = Reserve(settings.ledger_path.parent, settings.ledger.reserve_mib << 20)
+        ledger, counted = RelationalLedger(file, reserve), CollectorRegistry()
+        events = Events(now, last_kept=ledger.last_kept())
+        source = MqttSource(broker.account(settings), doorman.knock, events.session_lost)
         consumer = Consumer(
             source,
             ledger,
@@ -57,15 +63,22 @@ def run(settings: Settings, stop: threading.Event) -> int:
             disciplined=lambda: is_disciplined(settings.clock.disciplined),
             counts=Counts(counted),
             oldest=settings.clock.oldest_days * _DAY,
+            flood=Flood(Limit(settings.flow.device_rate, settings.flow.device_burst)),
+            events=events,
         )
-        rounds = Rounds(source, ledger, now)
+        rounds = Rounds(source, ledger, now, events)
         threads = [
             threading.Thread(target=target, args=(stop,), name=name, daemon=True)
             for name, target in (("consumer", consumer.run), ("rounds", rounds.run), ("doorman", doorman.run))
         ]
         for thread in threads:
             thread.start()
-        code = _watch(settings, source, lambda: consumer.problem or file.writer.problem, threads, counted, stop)
+        writes = Writes(file, PART, now)
+
+        def unkept() -> str | None:
+            return consumer.problem or reserve.problem or file.writer.problem
+
+        code = _watch(settings, source, unkept, writes, threads, counted, stop)
         stop.set()
         for thread in threads[:2]:  # not the doorman, who may be waiting for a broker: what he writes is whole or not
             thread.join(_GRACE_S)
@@ -143,13 +156,14 @@ def _shut(doorman: Doorman, settings: Settings, stop: threading.Event) -> None:
     shutting = threading.Thread(target=doorman.shut_before_first, name="shut", daemon=True)
     shutting.start()
     while shutting.is_alive() and not stop.wait(_TURN_S):
-        status.tell(settings.data, PART, ready=False, problem=doorman.problem or _AWAY)
+        status.tell(settings.data, PART, ready=False, problem=doorman.problem or _AWAY, connected=False)
 
 
 def _watch(
     settings: Settings,
     source: MqttSource,
     unkept: Callable[[], str | None],
+    writes: Writes,
     threads: list[threading.Thread],
     counted: CollectorRegistry,
     stop: threading.Event,
@@ -159,13 +173,17 @@ def _watch(
     while not stop.wait(_TELL_S if source.connected() else _TURN_S):
         stalled = source.stalled(_PATIENCE_S)
         dead = [thread.name for thread in threads if not thread.is_alive()]
-        problem = stalled or unkept() or source.problem or (None if source.connected() else _AWAY)
+        away = None if source.connected() else _AWAY
+        problem = stalled or unkept() or no_file_can_be_opened() or source.problem or away
         if dead:
             problem = f"the {dead[0]} has ended"
-        voice.tell(ready=source.connected() and problem is None, problem=problem)
+        connected = source.connected()
+        voice.tell(ready=connected and problem is None, problem=problem, connected=connected)
         with suppress(OSError):  # a full disk must not end what keeps readings
             write_to_textfile(str(status.counts_file(settings.data)), counted)
         if stalled or dead:
             log.error("gateway stalled", problem=problem)
+            return 1
+        if writes.look():
             return 1
     return 0

@@ -9,6 +9,7 @@ user, and needs no token. The one for the network never is.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +28,7 @@ from console.api.routes import operations_router
 from console.office import Office
 from fhir_export.pull.routes import fhir_router
 from gateway.broker.private_files import create_private
+from ingest.ledger.faults import LedgerFault
 
 MOST_BYTES = 1_000_000
 """Longest request body that is taken: requests hold a registration or a search, never a reading."""
@@ -69,12 +71,14 @@ def _health(app: FastAPI, office: Office, settings: Settings) -> None:
         ready = all(checks.values())
         return JSONResponse({"ready": ready, "checks": checks}, 200 if ready else 503)
 
+    scrapers = Scrapers(office)
+
     @app.get("/metrics", tags=["health"])
     def metrics(request: Request) -> Response:
         """Counts for Prometheus, without identities; needs a token unless CONSTANTES_HTTP__OPEN_METRICS is set."""
         if not settings.http.open_metrics:
-            admitted(office, request)
-        return Response(exposition(office, settings.data), media_type=_TEXT)
+            scrapers.admit(request)
+        return Response(exposition(office, settings), media_type=_TEXT)
 
 
 def _documents(app: FastAPI) -> None:
@@ -87,6 +91,35 @@ def _documents(app: FastAPI) -> None:
         return HTMLResponse(
             described, headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
         )
+
+
+class Scrapers:
+    """Who may have metrics: whoever may use ``/api/v1``, and while the ledger cannot tell, whoever could last.
+
+    Metrics carry no identity, and are wanted most when the ledger is away. Of a token only its hash is remembered.
+    """
+
+    _MOST = 16
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._known: dict[bytes, None] = {}
+
+    def admit(self, request: Request) -> None:
+        """Raise Problem for who may not, and LedgerFault for who is not known while the ledger is away."""
+        token = sha256(request.headers.get("authorization", "").encode()).digest()
+        try:
+            admitted(self._office, request)
+        except LedgerFault:
+            if token not in self._known:
+                raise
+        except problems.Problem:
+            self._known.pop(token, None)
+            raise
+        else:
+            self._known[token] = None
+            for oldest in list(self._known)[: -self._MOST]:
+                self._known.pop(oldest, None)
 
 
 class AsOperator:

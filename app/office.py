@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from app import broker, wiring
 from app.clock import now
+from app.outside import Outside
 from app.settings import Settings
 from console.office import Office
 from fhir_export.profiles import METHODS
 from gateway.broker.accounts import BrokerUser, hash_for, new_secret
 from gateway.broker.faults import BrokerFault
 from ingest.ledger.files import OpenLedger
+from registry.alarm import Limits
 from registry.devices import Account
 from registry.operations import GateSilent, Registrar, Secret
 
@@ -34,7 +36,10 @@ def office(settings: Settings, file: OpenLedger) -> Office:
         production=settings.deployment.production,
         simulated=settings.takes_simulated,
     )
-    return Office(registrar, settings.mqtt_url, wiring.series(settings, file))
+    limits = Limits(**settings.alarms.model_dump())
+    series, outside = wiring.series(settings, file), Outside(settings)
+    rules = wiring.rules(settings)
+    return Office(registrar, settings.mqtt_url, series, settings.language, limits, outside, rules)
 
 
 def fresh_secret() -> Secret:

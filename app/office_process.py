@@ -18,12 +18,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from app import projecting, waiting, wiring
+from app import projecting, status, waiting, wiring
 from app.clock import is_disciplined, now
+from app.health import Watched
 from app.memory import collect_rarely
 from app.parts import OFFICE, only_one
+from app.pruning import prune_hourly
 from app.settings import Settings
 from app.voice import Voice
+from app.writes import Writes
 from fhir_export.destinations import Dispatch
 from fhir_export.publish import Publisher
 from fhir_export.push.delivery import Delivery
@@ -32,7 +35,10 @@ from fhir_export.push.statement import meaning
 from fhir_export.structure import load_models
 from ingest.inspection.inspector import Inspector
 from ingest.ledger.files import OpenLedger
+from ingest.ledger.sealing import Sealer
 from ingest.sandbox import Sandbox
+from registry.rejudging import Rejudge
+from registry.replaying import SetAside
 
 _SWITCH_S = 0.0005  # the thread that holds the ledger's lock must not stand in line behind mapping (Python: 5 ms)
 _TELL_S, _TELL_SOON_S = 1.0, 0.1
@@ -68,7 +74,7 @@ def _run(settings: Settings, name: str, parts: Sequence[str], file: OpenLedger, 
     threads = {each.name: threading.Thread(target=each.run, args=(stop,), name=each.name, daemon=True) for each in work}
     for thread in threads.values():
         thread.start()
-    code = _watch(settings, name, work, threads, stop)
+    code = _watch(settings, name, work, threads, Writes(file, name, now), stop)
     stop.set()
     end = time.monotonic() + _GRACE_S
     for thread in threads.values():  # a delivery may be waiting for a record: sent again, it changes nothing
@@ -101,15 +107,21 @@ def _export(settings: Settings, file: OpenLedger) -> list[_Work]:
 
     work = [_Work("publish", lambda stop: publisher.run(stop, wake), lambda: publisher.problem)]
     work += [_Work(f"deliver-{each.destination}", each.run) for each in deliveries]
-    return [*work, _Work("watch-destinations", lambda stop: _watch_destinations(deliveries, stop))]
+    return [*work, _Work("watch-destinations", lambda stop: _watch_destinations(settings, deliveries, stop))]
 
 
-def _watch_destinations(deliveries: Sequence[Delivery], stop: threading.Event) -> None:
+def _watch_destinations(settings: Settings, deliveries: Sequence[Delivery], stop: threading.Event) -> None:
     """Say once when a destination begins to wait, why, and when it goes on; and what it lacks, by its own word."""
     said: dict[str, str | None] = {}
     lacked: dict[str, tuple[str, ...]] = {}
+    began: dict[str, float] = {}
     while not stop.wait(_TELL_S):
         for each in deliveries:
+            why, name = each.waits_because, status.destination(each.destination)
+            since = None if why is None else began.setdefault(name, time.time())
+            if why is None:
+                began.pop(name, None)
+            status.tell(settings.data, name, ready=why is None, problem=why, since=since)
             for lack in set(each.lacks) - set(lacked.get(each.destination, ())):
                 log.warning("destination lacks", name=each.destination, lack=lack, meaning=meaning(lack))
             lacked[each.destination] = each.lacks
@@ -118,8 +130,8 @@ def _watch_destinations(deliveries: Sequence[Delivery], stop: threading.Event) -
                 log.warning("destination", name=each.destination, waits_because=each.waits_because or "goes on")
 
 
-def _inspect(_settings: Settings, file: OpenLedger) -> list[_Work]:
-    """Contents that have come, in the limited child."""
+def _inspect(settings: Settings, file: OpenLedger) -> list[_Work]:
+    """Contents that have come, in the limited child; what is judged again; the care of the ledger: seals, retention."""
     sandbox = Sandbox()
     inspector = Inspector(file, sandbox, now)
 
@@ -127,7 +139,11 @@ def _inspect(_settings: Settings, file: OpenLedger) -> list[_Work]:
         with sandbox:
             inspector.run(stop)
 
-    return [_Work("inspect", run, lambda: inspector.problem)]
+    sealer = Sealer(file, now)
+    again = Rejudge(SetAside(file, now, wiring.rules(settings)), now)
+    work = [_Work("inspect", run, lambda: inspector.problem), _Work("seal", sealer.run, lambda: sealer.problem)]
+    work.append(_Work("judge-again", again.run, lambda: again.problem))
+    return [*work, _Work("prune", lambda stop: prune_hourly(settings, file, stop))]
 
 
 def _project(settings: Settings, file: OpenLedger) -> list[_Work]:
@@ -142,8 +158,11 @@ def _project(settings: Settings, file: OpenLedger) -> list[_Work]:
 def _api(settings: Settings, file: OpenLedger) -> list[_Work]:
     from app.server import Server
 
-    server = Server(settings, file)
-    return [_Work("http", server.run, lambda: None if server.is_open else "it does not answer yet")]
+    server, watched = Server(settings, file), Watched(file)
+    return [
+        _Work("http", server.run, lambda: None if server.is_open else "it does not answer yet"),
+        _Work("watch-ledger", watched.run, lambda: watched.problem),
+    ]
 
 
 _WORK: dict[str, Callable[[Settings, OpenLedger], list[_Work]]] = {
@@ -159,17 +178,20 @@ def _watch(
     name: str,
     work: Sequence[_Work],
     threads: dict[str, threading.Thread],
+    writes: Writes,
     stop: threading.Event,
 ) -> int:
     """Tell how it goes every second; a loop that ended by itself ends the process, so that it is started anew."""
     voice = Voice(settings.data, name)
     while True:
         dead = [thread for thread, handle in threads.items() if not handle.is_alive()]
-        problem = next((found for each in work if (found := each.problem())), None)
+        problem = next((found for each in work if (found := each.problem())), None) or writes.file.writer.problem
         if dead and not stop.is_set():
             log.error("a loop has ended", loop=dead[0])
             voice.tell(ready=False, problem=f"{dead[0]} has ended")
             return 1
         voice.tell(ready=problem is None, problem=problem)
+        if writes.look():
+            return 1
         if stop.wait(_TELL_S if problem is None else _TELL_SOON_S):
             return 0

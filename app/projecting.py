@@ -21,8 +21,7 @@ from ingest.ledger.files import OpenLedger
 from ingest.series.lag import Lag, lag
 from ingest.series.projector import Projector
 
-SERIES = "series"
-"""Under this name ``app.status`` holds whether trends are being filled, and why not."""
+SERIES = status.SERIES
 _LOOK_S = 1.0
 
 log = structlog.get_logger("series")

@@ -66,6 +66,10 @@ class LedgerSettings(Part):
     """The password of PostgreSQL's user; a ledger file has none."""
     standby: Literal["auto", "required"] = "auto"
     """``required``: nothing is written to a PostgreSQL server that does not wait for a standby."""
+    reserve_mib: Annotated[int, Field(ge=0, le=1 << 24)] = 256
+    """How many MiB stay free where the ledger, or the folder of large contents, lies: with less, nothing is taken."""
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """After how many days a message that every record has loses its bytes (``ledger prune``); absent: never."""
 
 
 class SeriesSettings(Part):
@@ -108,9 +112,36 @@ class DeploymentSettings(Part):
     """Whether real national identity numbers are taken; otherwise only those of the test systems are."""
 
 
+class FlowSettings(Part):
+    """How much a device, or a hub for all that it serves, may send before it is asked to wait (``gateway.flood``)."""
+
+    device_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """Readings a second, for ever."""
+    device_burst: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """Readings at once beside that: an outbox after an outage, what a broker kept."""
+
+
 class ClockSettings(Part):
     """How far clocks are trusted."""
 
     disciplined: Literal["auto", "yes", "no"] = "auto"
     oldest_days: Annotated[int, Field(ge=1, le=3_650)] = 90
     """Readings older than this are set aside as ``time.too_old`` (device contract, section 10)."""
+
+
+Seconds = Annotated[int, Field(ge=1, le=31_622_400)]
+
+
+class AlarmsSettings(Part):
+    """From how many seconds on something is an alarm."""
+
+    delivery_s: Seconds = 15 * 60
+    """A version that is due at a destination."""
+    gap_s: Seconds = 60 * 60
+    """A reading that never came."""
+    inbox_s: Seconds = 24 * 3600
+    """A reading without a patient."""
+    content_s: Seconds = 24 * 3600
+    """A reading whose file is not whole."""
+    unheard_s: Seconds = 48 * 3600
+    """A device that said hello once and says nothing more."""

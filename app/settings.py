@@ -19,9 +19,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from app.addresses import is_loopback
 from app.setting_parts import (
     EXAMPLE_OID,
+    AlarmsSettings,
     BrokerSettings,
     ClockSettings,
     DeploymentSettings,
+    FlowSettings,
     HttpSettings,
     LedgerSettings,
     MqttSettings,
@@ -65,6 +67,8 @@ class Settings(BaseSettings):
     records: dict[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_]{0,31}$")], RecordSettings] = {}
     deployment: DeploymentSettings = DeploymentSettings()
     clock: ClockSettings = ClockSettings()
+    flow: FlowSettings = FlowSettings()
+    alarms: AlarmsSettings = AlarmsSettings()
 
     @property
     def has_ledger_server(self) -> bool:

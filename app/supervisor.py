@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -32,7 +33,7 @@ _WAITS_S = (0.2, 5.0)  # between two starts of a part that keeps ending: doubled
 _STABLE_S = 10.0  # a part that lived so long is started at once the next time
 _STOP_S = 15.0
 _READY_S = 60.0
-_AWAY_S = 5.0  # how long somebody else's broker may be silent before the rest starts without it
+_AWAY_S = 5.0  # after it the rest starts without what the gateway waits for: somebody else's broker, room on the disk
 _DYING_S = 3.0  # the parts of a supervisor that was just killed are being killed too
 _LOOK_S = 5.0  # between two looks whether the broker still takes messages
 _SILENT = 6  # looks without an answer after which it is taken to hang
@@ -151,7 +152,8 @@ class Supervisor:
         with wiring.ledger(settings) as file:  # also says at once when it cannot be opened
             wiring.refuse_simulated(settings, file)
         status.forget(settings.data)
-        status.folder(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # a part that can say nothing is not ready, and says so in its log
+            status.folder(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
         if settings.has_embedded_broker:
             private_folder(settings.broker_folder)
             self.parts.append(Part("broker", self._start_broker))
@@ -179,7 +181,8 @@ class Supervisor:
             told = status.read(self.settings.data, part.name)
             if told is not None and told.ready:
                 return
-            if may_wait_for_broker and told is not None and time.monotonic() - part.since > _AWAY_S:
+            may_wait = told is not None and (may_wait_for_broker or told.connected)
+            if may_wait and told is not None and time.monotonic() - part.since > _AWAY_S:
                 log.warning("gateway waits", problem=told.problem)
                 return
             if part.pid is None or time.monotonic() > end:

@@ -33,16 +33,18 @@ class Voice:
     _since: float | None = None
     _said: str | None = None
 
-    def tell(self, *, ready: bool, problem: str | None = None) -> None:
-        """Called every second or so; ``problem`` is None when all is well."""
-        status.tell(self.data, self.part, ready=ready, problem=problem)
+    def tell(self, *, ready: bool, problem: str | None = None, connected: bool | None = None) -> None:
+        """Called every second or so; ``problem`` is None when all is well. ``connected``: see ``app.status``."""
+        clock = self.clock()
+        since = None if problem is None else time.time() - (0.0 if self._since is None else clock - self._since)
+        status.tell(self.data, self.part, ready=ready, problem=problem, since=since, connected=connected)
         if problem is None:
             if self._said is not None:
                 log.info("works again", part=self.part)
             self._since = self._said = None
             return
-        self._since = self.clock() if self._since is None else self._since
+        self._since = clock if self._since is None else self._since
         # A text with a count in it changes every second: one line tells of one trouble until it is over.
-        if self._said is None and self.clock() - self._since >= LASTED_S:
+        if self._said is None and clock - self._since >= LASTED_S:
             log.warning("does not work", part=self.part, problem=problem, safe=SAFE, remedy=REMEDY)
             self._said = problem

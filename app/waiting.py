@@ -18,6 +18,7 @@ from app import status, wiring
 from app.settings import Settings
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger
+from ingest.ledger.looks import refuse_changed
 
 _AGAIN_S = 1.0
 
@@ -38,11 +39,21 @@ def ledger(settings: Settings, part: str, stop: threading.Event) -> Iterator[Ope
         yield file
 
 
+def _checked(file: OpenLedger) -> OpenLedger:
+    """The same; closed again and refused where its newest rows are not as they were written."""
+    try:
+        refuse_changed(file)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 def _opened(settings: Settings, part: str, stop: threading.Event) -> OpenLedger | None:
     said = None
     while not stop.is_set():
         try:
-            file = wiring.ledger(settings)
+            file = _checked(wiring.ledger(settings))
         except LedgerUnavailable as fault:
             if not settings.has_ledger_server:
                 raise

@@ -6,18 +6,24 @@ verbs are wired in ``app.office``, the broker in ``app.broker``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from app.clock import is_disciplined
 from app.parts import CannotStart
 from app.settings import PREFIX, Settings, secret_of
 from fhir_export.destinations import Destination
 from fhir_export.model import Deployment
 from ingest.ledger.engine import named_faults
 from ingest.ledger.files import OpenLedger, open_ledger
+from ingest.ledger.replay_facts import Rules
 from ingest.series.embedded import EmbeddedSeries
 from ingest.series.port import Series
 from registry import devices
+
+_DAY = 86_400_000_000
+"""Microseconds."""
 
 
 def ledger(settings: Settings) -> OpenLedger:
@@ -48,6 +54,12 @@ def series(settings: Settings, file: OpenLedger) -> Series:
 
     place = Place(named.url, named.org, named.bucket, named.token_file, named.timeout_s)
     return InfluxSeries(Server(place), named.keep_days)
+
+
+def rules(settings: Settings) -> Callable[[], Rules]:
+    """By what a message is judged again: the same settings that the gateway judges a fresh one by."""
+    clock = settings.clock
+    return lambda: Rules(is_disciplined(clock.disciplined), clock.oldest_days * _DAY)
 
 
 def deployment(settings: Settings) -> Deployment:

@@ -22,6 +22,7 @@ from fhir_export.feed import append
 from fhir_export.model import Deployment
 from fhir_export.referred import Referred
 from fhir_export.rounds import CURSOR_NAME, Builder, Round, stands
+from ingest.ledger import alarms
 from ingest.ledger.engine import named_faults
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger
@@ -32,8 +33,12 @@ _ROUND = 10  # readings a round: a transaction of 3 to 4 ms, for which every rec
 _IDLE_S = 0.1
 _REFUSED_AGAIN = """
 INSERT INTO due (what, ref) SELECT 'reading', CAST(i.position AS TEXT) FROM inbox i
-WHERE i.why IN ('mapping.refused', 'patient.differs', 'content.missing', 'blob.claimed_twice')
+WHERE i.why IN ('mapping.refused', 'patient.differs', 'content.missing', 'blob.claimed_twice', 'ledger.row_changed')
 AND NOT EXISTS (SELECT 1 FROM due d WHERE d.what = 'reading' AND d.ref = CAST(i.position AS TEXT))
+"""
+_DAMAGED = """
+INSERT INTO inbox (position, device, why, since) SELECT position, device, 'ledger.row_changed', ? FROM reading
+WHERE position = ? ON CONFLICT (position) DO UPDATE SET why = excluded.why
 """
 _NEWEST = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
 _CURSOR = "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position"
@@ -112,6 +117,7 @@ class Publisher:
         self._dispatch.add(connection, append(connection, found.versions, now), now)
         _keep_attributions(connection, found, now)
         _keep_doubts(connection, found, now)
+        _keep_damaged(connection, found, now)
         if any(what in ("device", "patient", "retraction") for _, what, _ in found.ground.due):
             connection.exec_driver_sql(_REFUSED_AGAIN)  # it may have been this person or device
         if found.ground.due:
@@ -146,3 +152,10 @@ def _keep_doubts(connection: Connection, found: Round, now: Instant) -> None:
             " ON CONFLICT (position) DO UPDATE SET why = excluded.why",
             rows,
         )
+
+
+def _keep_damaged(connection: Connection, found: Round, now: Instant) -> None:
+    """What was changed since it was written waits for a person, by its bare row: no word of it is trusted."""
+    for position in found.damaged:
+        connection.exec_driver_sql(_DAMAGED, (now, position))
+        alarms.note(connection, "ledger.row_changed", "reading", now)

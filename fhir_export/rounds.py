@@ -25,6 +25,7 @@ from fhir_export.structure import NotFhir, validated
 from fhir_export.withdrawn import taken_back
 from ingest.clock import judge_time
 from ingest.ledger.engine import watermark
+from ingest.ledger.looks import damaged
 from ingest.ledger.readings import Accepted, accepted
 from ingest.ledger.schema import ATTRIBUTION, CLOCK, CURSOR, DUE, READING
 from ingest.model import ClockFacts, DeviceStatus, Facts, Instant, TimeMark, Timing
@@ -62,6 +63,8 @@ class Round:
     attributed: list[tuple[int, Attributed]] = field(default_factory=list)
     doubtful: list[tuple[Accepted, str]] = field(default_factory=list)
     retracted: tuple[int, ...] = ()
+    damaged: tuple[int, ...] = ()
+    """Readings whose rows are not as they were written: nothing is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,13 @@ class Builder:
             return None
         taken, current = _attributions(connection, {*fresh, *_refs(due, "reading"), *_refs(due, "retraction")})
         again, retracted = _in_order(due, taken)
-        kept = accepted(connection, {*fresh, *again} - (current - retracted), self.read)
+        wanted = {*fresh, *again} - (current - retracted)
+        changed = damaged(connection, wanted)
+        kept = accepted(connection, wanted - changed, self.read)
         names = {each.reading.key.device for each in kept}
         ground = _ground(connection, cursor, due, names)
-        found = Round(ground, fresh[-1] if fresh else cursor, len(fresh) + len(due), retracted=tuple(sorted(retracted)))
+        found = Round(ground, fresh[-1] if fresh else cursor, len(fresh) + len(due))
+        found.retracted, found.damaged = tuple(sorted(retracted)), tuple(sorted(changed))
         known = devices.find(connection, names | {ref for _, what, ref in due if what == "device"})
         decided = list(self._decide(ground, kept, known))
         given = [(each, who) for each, who, _ in decided if not isinstance(who, Doubt)]

@@ -17,10 +17,13 @@ T = TypeVar("T")
 
 
 class Buffer(Generic[T]):
-    """First in, first out. One thread puts, one takes."""
+    """First in, first out. One thread puts, one takes.
 
-    def __init__(self, most: int, most_bytes: int) -> None:
-        self._most, self._most_bytes = most, most_bytes
+    ``at_once``: bytes of all that one ``take`` gives, unless the first item is longer; everything when left out.
+    """
+
+    def __init__(self, most: int, most_bytes: int, at_once: int | None = None) -> None:
+        self._most, self._most_bytes, self._at_once = most, most_bytes, at_once or most_bytes
         self._items: deque[tuple[T, int]] = deque()
         self._bytes = 0
         self._since = 0.0  # when the first of those that wait came; for what a take left behind, long ago
@@ -72,9 +75,14 @@ class Buffer(Generic[T]):
         return len(self._items) >= self._most or self._bytes + size > self._most_bytes
 
     def _pop(self, most: int) -> list[T]:
-        taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+        taken: list[T] = []
+        room = self._at_once
+        while self._items and len(taken) < most and (self._items[0][1] <= room or not taken):
+            item, size = self._items.popleft()
+            taken.append(item)
+            room -= size
         if taken:
             self._since = 0.0
-            self._bytes -= sum(size for _, size in taken)
+            self._bytes -= self._at_once - room
             self._changed.notify_all()
-        return [item for item, _ in taken]
+        return taken

@@ -3,6 +3,8 @@
 Comes in: messages of a ``Source``. Goes out: rows of a ``Ledger``, then receipts, then acknowledgements. Refuses to
 know: brokers, engines, patients.
 
+Readings of a device that floods are not judged, but answered in their turn like all others (``gateway.flood``).
+
 While one batch is being committed the next is taken and judged. A crash anywhere brings the messages again, and the
 ledger recognises them.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,11 +23,13 @@ import structlog
 
 from gateway import commands, receipts, told
 from gateway.counts import Counts
+from gateway.events import FLOOD, Events
+from gateway.flood import Flood, Limit, Refused, refusal
 from gateway.source import Source, Taken
 from ingest.judge import judge, judge_part
 from ingest.ledger.faults import LedgerUnavailable, silence
-from ingest.ledger.port import Answer, Item, Kept, Known, Ledger, PieceKept, State, Told, Welcomed
-from ingest.model import OLDEST, Channel, Facts, Instant, Judged, Piece, RawMessage
+from ingest.ledger.port import Answer, Item, Known, Ledger, State, Told, Welcomed
+from ingest.model import OLDEST, Channel, Facts, Instant, Judged, RawMessage
 from ingest.reasons import Reason
 
 BATCH = 1000
@@ -42,7 +46,10 @@ class _Flying:
     """A batch on its way to stable storage."""
 
     taken: Sequence[Taken]
+    raws: Sequence[RawMessage]
+    """What ``items`` were made of: all that was taken, but for the refused."""
     items: Sequence[Item]
+    refused: Sequence[Refused]
     done: Future[Sequence[Answer]] | None
     """None when the ledger could not keep it: then it is handed in again."""
     known: Mapping[str, Known]
@@ -56,7 +63,7 @@ class _Flying:
 class Consumer:
     """One loop over one source and one ledger; ``run`` in a thread of its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired with, named where it is
         self,
         source: Source,
         ledger: Ledger,
@@ -65,9 +72,13 @@ class Consumer:
         disciplined: Callable[[], bool],
         counts: Counts,
         oldest: int = OLDEST,
+        flood: Flood | None = None,
+        events: Events | None = None,
+        ticks: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._source, self._ledger, self._now = source, ledger, now
         self._disciplined, self._counts, self._oldest = disciplined, counts, oldest
+        self._flood, self._events, self._ticks = flood or Flood(Limit()), events or Events(now), ticks
         self._trusted = False
         self._taken: Sequence[Taken] = ()
         self._flying: deque[_Flying] = deque()
@@ -121,8 +132,21 @@ class Consumer:
         finally:
             self._asked = None
         self._trusted = self._disciplined()
+        raws, refused = self._let_through(raws)
         items = [self._item(raw, known) for raw in raws]
-        return _Flying(taken, items, self._ledger.commit(items, self._now()), known)
+        return _Flying(taken, raws, items, refused, self._ledger.commit(items, self._now()), known)
+
+    def _let_through(self, raws: list[RawMessage]) -> tuple[list[RawMessage], list[Refused]]:
+        """What is judged, and what is refused: readings of whoever floods, and nothing else of theirs."""
+        passes, tick = self._flood.passes, self._ticks()
+        let_through: list[RawMessage] = []
+        refused: list[Refused] = []
+        for raw in raws:
+            if raw.channel is not Channel.READING or passes(raw.sender, tick):
+                let_through.append(raw)
+            else:
+                refused.append(refusal(raw))
+        return let_through, refused
 
     def _item(self, raw: RawMessage, known: dict[str, Known]) -> Item:
         try:
@@ -153,15 +177,16 @@ class Consumer:
         flying = self._flying[0]
         items, answers = self._kept(flying)
         self._flying.popleft()
-        for sender, texts in self._receipts(items, answers, flying.known).items():
-            most = flying.known.get(sender, _NOTHING).max_down_bytes or receipts.MOST_BYTES
-            for payload in receipts.messages(self._ledger.name, texts, most):
-                self._publish(sender, payload)
+        for sender, texts in receipts.by_sender(items, answers, flying.known).items():
+            self._tell(sender, texts, flying.known)
+        if flying.refused:
+            self._slow_down(flying.refused, flying.known)
         for item, answer in zip(items, answers, strict=True):
             if isinstance(item, Told) and isinstance(answer, Welcomed):
                 self._publish(item.hub or item.device, commands.welcome(item, answer, self._ledger.name, self._now()))
         self._source.ack(flying.taken)
-        self._counts.answered(items, answers)
+        self._counts.answered(items, answers, self._now())
+        self._events.seen(items, answers, flying.known)
 
     def _kept(self, flying: _Flying) -> tuple[Sequence[Item], Sequence[Answer]]:
         """The batch as it was kept, with its answers; raises LedgerUnavailable, and tries again at the next call."""
@@ -183,7 +208,7 @@ class Consumer:
             except LedgerUnavailable:
                 raise
             except Exception as surprise:  # noqa: BLE001 - a message must never stop those behind it
-                items[place] = self._set_aside(flying.taken[place].raw, surprise)
+                items[place] = self._set_aside(flying.raws[place], surprise)
                 answers.extend(self._ledger.commit([items[place]], self._now()).result())
         return items, answers
 
@@ -194,26 +219,25 @@ class Consumer:
         log.error("message set aside unread", fault=type(surprise).__name__, sha=item.sha.hex()[:16])
         return item
 
-    def _receipts(
-        self, items: Sequence[Item], answers: Sequence[Answer], known: Mapping[str, Known]
-    ) -> dict[str, list[str]]:
+    def _slow_down(self, refused: Sequence[Refused], known: Mapping[str, Known]) -> None:
+        """Answer what was refused; ask each who floods to wait, once in the time that it is to wait."""
+        wait = self._flood.retry_after_s
         found: dict[str, list[str]] = {}
-        for item, answer in zip(items, answers, strict=True):
-            if isinstance(item, Piece) and isinstance(answer, PieceKept):
-                found.setdefault(item.raw.sender, []).append(receipts.part(item, answer))
-            elif isinstance(item, Piece) and isinstance(answer, Kept):  # set aside, as it was seen in the ledger
-                found.setdefault(item.raw.sender, []).append(receipts.receipt(item, answer))
-            elif isinstance(item, Judged) and isinstance(answer, Kept) and item.raw.sender:
-                texts = found.setdefault(item.raw.sender, [])
-                texts.append(receipts.receipt(item, answer))
-                if known.get(item.raw.device, _NOTHING).wants_record:
-                    texts.extend(_if_any(receipts.confirmed_again(item, answer)))
-        return found
+        for each in refused:
+            found.setdefault(each.raw.sender, []).append(receipts.refused(each, wait))
+        for sender, texts in found.items():
+            self._tell(sender, texts, known)
+            self._events.tell(FLOOD, sender)
+        for device, hub in sorted({(each.raw.device, each.raw.hub) for each in refused}, key=str):
+            if self._flood.is_news(f"{hub or ''} {device}", self._ticks()):
+                self._publish(hub or device, commands.slow_down(device, hub, wait))
+        self._counts.refused(Reason.FLOW_SLOW_DOWN, len(refused))
+
+    def _tell(self, sender: str, texts: Sequence[str], known: Mapping[str, Known]) -> None:
+        most = known.get(sender, _NOTHING).max_down_bytes or receipts.MOST_BYTES
+        for payload in receipts.messages(self._ledger.name, texts, most):
+            self._publish(sender, payload)
 
     def _publish(self, sender: str, payload: bytes) -> None:
         if not self._source.publish(sender, payload):
             self._counts.unsent()
-
-
-def _if_any(text: str | None) -> Iterable[str]:
-    return () if text is None else (text,)

@@ -46,6 +46,11 @@ class LeanClient(Client):
         super().__init__(*words, **named)
         self._frames = Frames()
 
+    @property
+    def unsent(self) -> int:
+        """Packets that wait for the socket."""
+        return len(self._out_packet)
+
     def ack_many(self, mids: Sequence[int]) -> None:
         """Acknowledge QoS 1 messages, in one piece."""
         acks = b"".join(_PUBACK.pack(MessageType.PUBACK, 2, mid) for mid in mids)

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
@@ -23,17 +22,18 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.buffer import Buffer
 from gateway.lean_paho import LeanClient
 from gateway.source import Taken
-from gateway.topics import EVERYTHING_UP, NOBODY, Address, down, parse
-from ingest.model import RawMessage
+from gateway.topics import EVERYTHING_UP, address_of, down
+from ingest.model import Instant, RawMessage
 
 LINGER_S = 0.005
 """How long the first message of a batch waits for company."""
 _KEEPALIVE_S = 20
 _MOST = 8192  # more than any window in which a broker leaves messages unacknowledged
 _MOST_BYTES = 64 * 1024**2
+_AT_ONCE = 8 * 1024**2  # in one batch: two are held besides what waits, with what was made of their bytes
 _RETRY_S = (1, 30)
 _OVERHEAD = 512  # bytes that a waiting message costs besides its payload
-_UNSENT = 20_000  # answers that may wait for the broker; beyond it ``publish`` says no
+_UNSENT = 20_000  # answers that may wait for the broker, of either QoS; beyond it ``publish`` says no
 _FAILED = 0x80  # MQTT 3.1.1 section 3.9.3: SUBACK failure
 
 
@@ -54,16 +54,26 @@ class Account:
 
 
 class MqttSource:
-    """See ``gateway.source.Source``. ``on_subscribed`` is called, in the network thread, after each SUBACK."""
+    """See ``gateway.source.Source``. Both callbacks are called in the network thread, and must not wait.
 
-    def __init__(self, account: Account, on_subscribed: Callable[[], None] = lambda: None) -> None:
-        self._buffer: Buffer[Taken] = Buffer(_MOST, _MOST_BYTES)
+    ``on_subscribed``: after each SUBACK. ``on_session_lost``: the broker has no session of this gateway's, and the
+    instant since which it may have lost messages: the end of the last connection, None at the first one.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        on_subscribed: Callable[[], None] = lambda: None,
+        on_session_lost: Callable[[Instant | None], None] = lambda _since: None,
+    ) -> None:
+        self._buffer: Buffer[Taken] = Buffer(_MOST, _MOST_BYTES, _AT_ONCE)
         self._epoch = 0
         self._subscribed = False
         self._guard = threading.Lock()  # held while an acknowledgement is queued: no connection may end in between
         self._since = time.monotonic()
         self.problem: str | None = None
-        self.on_subscribed = on_subscribed
+        self.on_subscribed, self.on_session_lost = on_subscribed, on_session_lost
+        self._left_at: Instant | None = None  # when the last connection that was subscribed ended
         self._name = account.client_id
         self._client = client = LeanClient(
             CallbackAPIVersion.VERSION2, account.client_id, clean_session=False, manual_ack=True
@@ -86,6 +96,8 @@ class MqttSource:
 
     def publish(self, sender: str, payload: bytes, *, lasting: bool = False) -> bool:
         """See the port; a lasting answer goes at QoS 1, so that a device with a session of its own finds it later."""
+        if not lasting and self._client.unsent >= _UNSENT:  # paho counts those of QoS 1 alone
+            return False
         code = self._client.publish(down(sender), payload, qos=int(lasting)).rc
         return code == MQTTErrorCode.MQTT_ERR_SUCCESS or (lasting and code == MQTTErrorCode.MQTT_ERR_NO_CONN)
 
@@ -118,13 +130,15 @@ class MqttSource:
     # ------------------------------------------------------------ paho's network thread
 
     def _connected(
-        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
+        self, client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
         if code.is_failure:
             self.problem = f"the broker refuses the gateway ({code})"
             return
         with self._guard:
             self._epoch += 1
+        if not flags.session_present:
+            self.on_session_lost(self._left_at)
         client.subscribe(EVERYTHING_UP, qos=1)
 
     def _unreachable(self, _client: Client, _data: object) -> None:
@@ -145,23 +159,15 @@ class MqttSource:
         with self._guard:
             self._epoch += 1
         if self._subscribed:  # a broker that refuses ends every try with a disconnect: patience counts from the first
-            self._since = time.monotonic()
+            self._since, self._left_at = time.monotonic(), time.time_ns() // 1000
             self._subscribed = False
         # What was not taken yet can no longer be acknowledged and will come again; kept, it would be judged twice.
         self._buffer.clear()
 
     def _arrived(self, topic: bytes, payload: bytes, mid: int, qos: int, retained: bool, dup: bool) -> None:  # noqa: FBT001 - paho's thread, once a message
-        address = _address(topic)
+        address = address_of(topic)
         received_at = time.time_ns() // 1000
         raw = RawMessage(
             address.device, address.channel, payload, received_at, address.hub, retained, dup, address.place
         )
         self._buffer.put(Taken(raw, self._epoch, mid, qos), len(payload) + _OVERHEAD)
-
-
-@lru_cache(4096)
-def _address(topic: bytes) -> Address:
-    try:
-        return parse(topic.decode())
-    except UnicodeDecodeError:  # MQTT forbids it (section 1.5.3), and not every broker refuses it
-        return NOBODY

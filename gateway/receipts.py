@@ -7,10 +7,11 @@ topics.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ingest.ledger.port import Confirmation, Kept, Later, PieceKept
+from gateway.flood import Refused
+from ingest.ledger.port import Answer, Confirmation, Item, Kept, Known, Later, PieceKept
 from ingest.model import Judged, Outcome, Piece
 from ingest.reasons import REGISTRY, Reason
 
@@ -21,6 +22,7 @@ _SHA = 16  # hex digits of the payload's SHA-256 (contract, section 8)
 _RANGES = 16  # missing ranges told at a time: they fit beside the rest, and a device asks again when it has sent them
 RETRY_AFTER_S = 60
 """Seconds after which a device whose part was refused tries again: its older blobs may be finished by then."""
+_NOTHING = Known()
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -60,8 +62,34 @@ def part(piece: Piece, kept: PieceKept) -> str:
     return _encode(told)
 
 
+def refused(reading: Refused, retry_after_s: int) -> str:
+    """A reading that was not kept, for now (contract, section 8)."""
+    told: dict[str, Any] = {"device": reading.raw.device} if reading.raw.hub is not None else {}
+    if reading.key is not None:
+        told |= {"stream": reading.key[0], "seq": reading.key[1]}
+    told |= {"sha": reading.sha.hex()[:_SHA], "verdict": "refused", "reason": Reason.FLOW_SLOW_DOWN.value}
+    return _encode(told | {"action": REGISTRY[Reason.FLOW_SLOW_DOWN].action.value, "retry_after_s": retry_after_s})
+
+
+def by_sender(items: Sequence[Item], answers: Sequence[Answer], known: Mapping[str, Known]) -> dict[str, list[str]]:
+    """The receipts of a batch, by the connection that each goes to."""
+    found: dict[str, list[str]] = {}
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(item, Piece) and isinstance(answer, PieceKept):
+            found.setdefault(item.raw.sender, []).append(part(item, answer))
+        elif isinstance(item, Piece) and isinstance(answer, Kept):  # set aside, as it was seen in the ledger
+            found.setdefault(item.raw.sender, []).append(receipt(item, answer))
+        elif isinstance(item, Judged) and isinstance(answer, Kept) and item.raw.sender:
+            texts = found.setdefault(item.raw.sender, [])
+            texts.append(receipt(item, answer))
+            if answer.confirmed and known.get(item.raw.device, _NOTHING).wants_record:
+                again = confirmed_again(item, answer)
+                texts.extend(() if again is None else (again,))
+    return found
+
+
 def later(verdict: Later) -> str:
-    """The verdict on a content that was looked at after its reading had been answered ``pending``."""
+    """A verdict that was reached after the message had been answered."""
     told: dict[str, Any] = {"device": verdict.device} if verdict.hub is not None else {}
     told |= {"stream": verdict.stream, "seq": verdict.seq, "sha": verdict.sha.hex()[:_SHA]}
     told |= {"reading": verdict.reading, "verdict": verdict.outcome.value}
@@ -69,6 +97,8 @@ def later(verdict: Later) -> str:
         told["reason"] = verdict.reason.value
         told |= {"pointer": _short(verdict.pointer)} if verdict.pointer is not None else {}
         told["action"] = REGISTRY[verdict.reason].action.value
+    if verdict.missing is not None:
+        told["missing"] = verdict.missing[:_RANGES]
     return _encode(told)
 
 

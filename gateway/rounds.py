@@ -1,7 +1,7 @@
-"""What the gateway sends without being asked: resends for old gaps, verdicts on contents, the record's confirmations.
+"""What the gateway does unasked: resends for old gaps, verdicts on contents, the record's confirmations, alarms.
 
-Comes in: what the ledger says is due. Goes out: commands and receipts. Refuses to know: messages that
-come in.
+Comes in: what the ledger says is due, what went wrong. Goes out: commands, receipts, rows of ``alarm``. Refuses to
+know: messages that come in.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from threading import Event
 
 from gateway import commands, receipts
+from gateway.events import Events
 from gateway.source import Source
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.port import Known, Ledger
@@ -25,8 +26,11 @@ _CONFIRM_EVERY_S, _GAPS_EVERY = 0.25, 8
 class Rounds:
     """Looks at the ledger several times a second; ``run`` in a thread of its own."""
 
-    def __init__(self, source: Source, ledger: Ledger, now: Callable[[], Instant]) -> None:
+    def __init__(
+        self, source: Source, ledger: Ledger, now: Callable[[], Instant], events: Events | None = None
+    ) -> None:
         self._source, self._ledger, self._now = source, ledger, now
+        self._events = events or Events(now)
         self._sent: int | None = None
         self._noted: int | None = None
 
@@ -39,6 +43,7 @@ class Rounds:
                 self.tell()
                 self.confirm()
                 if turn % _GAPS_EVERY == 0:
+                    self.warn()
                     self.ask_again()
             except LedgerUnavailable:
                 continue
@@ -75,6 +80,14 @@ class Rounds:
         if found and self._send([(each.hub or each.device, receipts.later(each)) for each in found]):
             self._ledger.note_later(found[-1].position)
         return len(found)
+
+    def warn(self) -> int:
+        """Note what people should know of; returns how many alarms. With or without a broker."""
+        due = self._events.due()
+        if due:
+            self._ledger.alarm(due)
+            self._events.written(due)
+        return len(due)
 
     def _send(self, texts: Sequence[tuple[str, str]]) -> bool:
         """Send receipts, packed for each connection; False when one was not taken for sending."""

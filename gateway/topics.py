@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ingest.model import Channel
 
@@ -32,6 +33,8 @@ class Address:
 
 
 NOBODY = Address("", Channel.UNKNOWN)
+LONGEST = 256
+"""Bytes of the longest topic that names a channel, and some more."""
 
 
 def parse(topic: str) -> Address:
@@ -45,6 +48,21 @@ def parse(topic: str) -> Address:
     if channel is Channel.UNKNOWN and (part := _BLOB.fullmatch(rest or "")):
         return Address(device, Channel.BLOB, hub, (part[1], int(part[2])))
     return Address(device, channel, hub)
+
+
+def address_of(topic: bytes) -> Address:
+    """What the bytes of a topic name; never raises."""
+    return _remembered(topic) if len(topic) <= LONGEST else _read(topic)  # 4,096 of MQTT's longest were 256 MB
+
+
+def _read(topic: bytes) -> Address:
+    try:
+        return parse(topic.decode())
+    except UnicodeDecodeError:  # MQTT forbids it (section 1.5.3), and not every broker refuses it
+        return NOBODY
+
+
+_remembered = lru_cache(4096)(_read)
 
 
 def up(address: Address) -> str:

@@ -68,6 +68,8 @@ class Blobs:
         )
         for each in (self._whole, self._parts, self._taken, self._scratch):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync(folder)
+        self._flushed: set[Path] = set()  # folders of parts, by this process: one that died may have left it undone
         self._lock = folder / ".lock"
         self._writers = ThreadPoolExecutor(_TOGETHER, "parts")  # makes its threads when there is work for them
 
@@ -130,13 +132,14 @@ class Blobs:
             return None
 
     def _write(self, file: Path, ranges: Sequence[Range]) -> int:
-        is_new = not file.exists()
-        if is_new and not file.parent.is_dir():
+        is_new, is_first = not file.exists(), file.parent not in self._flushed
+        if is_first:
             file.parent.mkdir(exist_ok=True, mode=0o700)
             _sync(self._parts)
         number = durable.write(file, [(each.start, each.data) for each in ranges])
-        if is_new:
+        if is_new or is_first:
             _sync(file.parent)
+            self._flushed.add(file.parent)
         return number
 
     def number(self, device: str, sha256: str) -> int | None:
@@ -155,24 +158,27 @@ class Blobs:
         if goal.exists():
             return True
         goal.parent.mkdir(exist_ok=True, mode=0o700)
+        _sync(self._taken)  # before the file moves into it: it would go with a folder that is not there after a cut
         with self._locked():
             try:
                 file.replace(goal)
             except FileNotFoundError:
                 return False
-        for folder in (goal.parent, self._taken, file.parent):
+        for folder in (goal.parent, file.parent):
             _sync(folder)
         return True
 
     def finish(self, device: str, sha256: str, size: int) -> bool:
-        """Make a taken blob whole; False when it has another length or hash. Harmless when done already."""
+        """Make a taken blob whole; False when it has another length or hash.
+
+        Done again after a crash, even if its file seems to be in its place: the name may not be on the disk yet.
+        """
         file = self._file(self._taken, device, sha256)
         if file.stat().st_size > size:  # parts that nobody had claimed yet may reach past the end
             os.truncate(file, size)
         if file.stat().st_size != size or digest(file) != sha256:
             return False
-        if not self.is_sound(sha256):
-            self._place(file, sha256)
+        self._place(file, sha256)
         return True
 
     def drop(self, device: str, sha256: str) -> None:
@@ -225,9 +231,8 @@ class Blobs:
     def _place(self, file: Path, sha256: str) -> None:
         """A second name for the same bytes, for good: nobody writes to ``file`` any more."""
         goal = self.path(sha256)
-        if not goal.parent.is_dir():
-            goal.parent.mkdir(exist_ok=True, mode=0o700)
-            _sync(self._whole)
+        goal.parent.mkdir(exist_ok=True, mode=0o700)
+        _sync(self._whole)
         handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(handle)

@@ -95,7 +95,7 @@ _READINGS: Select[Any] = (
         isouter=True,
     )
     .join(INBOX, INBOX.c.position == READING.c.position, isouter=True)
-    .join(CONTENT, CONTENT.c.position == READING.c.position, isouter=True)
+    .join(CONTENT, and_(CONTENT.c.position == READING.c.position, CONTENT.c.sha.is_not(None)), isouter=True)
 )  # fmt: skip
 
 

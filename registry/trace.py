@@ -1,7 +1,7 @@
 """One reading's whole way, as far as the ledger knows it: stages with times, outcomes and reasons.
 
-Comes in: a snapshot of the ledger, and any of a reading id, a FHIR id made of one, or ``device:stream:seq``. Goes
-out: ``Trace``. Refuses to know: values, who the patient is.
+Comes in: a snapshot of the ledger, and a text that names a message (``registry.tracing``). Goes out: ``Trace``. Refuses
+to know: values, who the patient is.
 
 Judging, committing and answering share the time of the commit: the judgement is one step with it, the receipt is due at
 it, and receipts are not kept. A stage that the ledger keeps no time of has none here. A reading whose content comes
@@ -10,7 +10,6 @@ apart has one stage more, ``content``, and is answered again when that is decide
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from ingest.ledger.balance import present
 from ingest.ledger.contents import REFUSED
+from ingest.ledger.decisions import history
 from ingest.ledger.schema import (
     ATTRIBUTION,
     CONTENT,
@@ -26,17 +26,13 @@ from ingest.ledger.schema import (
     FEED,
     INBOX,
     JOURNAL,
-    KEY,
     LATER,
     QUARANTINE,
     READING,
 )
-from ingest.model import Instant, Key
+from ingest.model import Instant
 from registry import contents
-from registry.faults import Unfit, Unknown
-
-_BY_ID = re.compile(r"([0-9a-f]{32})(-[a-z0-9-]+)?")
-_BY_KEY = re.compile(r"([a-z0-9][a-z0-9_-]{2,62}):([0-9a-f]{32}):(0|[1-9]\d{0,15})")
+from registry.tracing import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,67 +47,39 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A reading's key, kind (None when it could not be judged) and stages, in the order of its way."""
+    """A message's key (absent where it gave none), kind (None when it could not be judged) and stages.
 
-    reading: str
+    ``reading`` is absent where there is no key, or another message has it.
+    """
+
+    reading: str | None
     device: str
-    stream: str
-    seq: int
+    stream: str | None
+    seq: int | None
     kind: str | None
     stages: tuple[Stage, ...]
 
 
-def trace(connection: Connection, text: str) -> Trace:
-    """Everything known of one reading; raises Unfit for a text that names none, Unknown for one never received."""
-    position, key = _located(connection, text)
-    kind = connection.execute(select(READING.c.kind).where(READING.c.position == position)).scalar()
+def trace(connection: Connection, text: str, device: str | None = None) -> Trace:
+    """Everything known of one message; ``device`` narrows a hash. Raises as ``registry.tracing.named`` does."""
+    found = named(connection, text, device)
+    kind = connection.execute(select(READING.c.kind).where(READING.c.position == found.position)).scalar()
     ways = (_taken, _content, _given, _delivered)
-    stages = tuple(stage for way in ways for stage in way(connection, position))
-    return Trace(key.reading, key.device, key.stream, key.seq, kind, stages)
+    stages = [stage for way in ways for stage in way(connection, found.position)]
+    if found.repeat is not None:
+        stages += _again(connection, found.repeat)
+    if found.key is None:
+        return Trace(None, found.device, None, None, kind, tuple(stages))
+    key = found.key
+    return Trace(None if found.is_taken else key.reading, key.device, key.stream, key.seq, kind, tuple(stages))
 
 
-def _located(connection: Connection, text: str) -> tuple[int, Key]:
-    if found := _BY_KEY.fullmatch(text):
-        key = Key(found[1], found[2], int(found[3]))
-        same = (KEY.c.device == key.device, KEY.c.stream == bytes.fromhex(key.stream), KEY.c.seq == key.seq)
-        position = connection.execute(select(KEY.c.position).where(*same)).scalar()
-        if position is not None:
-            return position, key
-    elif found := _BY_ID.fullmatch(text):
-        for position, key in (*_read(connection, found[1]), *_set_aside(connection)):
-            if key.reading == found[1]:
-                return position, key
-    else:
-        raise Unfit(
-            "trace.id",
-            "This names no reading.",
-            "Give a reading id, a FHIR id that begins with one, or device:stream:seq.",
-        )
-    raise Unknown(
-        "reading.unknown",
-        "No reading of this name was received.",
-        "See that the id is whole, that the device has sent it, and `gaps list` for what is missing.",
-    )
-
-
-def _read(connection: Connection, reading: str) -> Iterator[tuple[int, Key]]:
-    rows = connection.execute(
-        select(JOURNAL.c.position, JOURNAL.c.device, JOURNAL.c.stream, JOURNAL.c.seq)
-        .join_from(READING, JOURNAL, JOURNAL.c.position == READING.c.position)
-        .where(READING.c.reading == bytes.fromhex(reading))
-    )
-    yield from ((position, Key(device, stream.hex(), seq)) for position, device, stream, seq in rows)
-
-
-def _set_aside(connection: Connection) -> Iterator[tuple[int, Key]]:
-    """Quarantined messages with a key, oldest first: their reading ids are not kept, and are computed."""
-    q = QUARANTINE.c
-    rows = connection.execute(
-        select(q.position, q.device, q.stream, q.seq)
-        .where(q.seq.is_not(None), q.reason != "key.conflict")
-        .order_by(q.position)
-    )
-    yield from ((position, Key(device, stream.hex(), seq)) for position, device, stream, seq in rows)
+def _again(connection: Connection, position: int) -> Iterator[Stage]:
+    """The same bytes once more, in a row of their own."""
+    j = JOURNAL.c
+    received_at, kept_at = connection.execute(select(j.received_at, j.kept_at).where(j.position == position)).one()
+    yield Stage("received", received_at, "duplicate")
+    yield Stage("answered", kept_at, "duplicate", "receipt due at commit; receipts are not kept")
 
 
 def _taken(connection: Connection, position: int) -> Iterator[Stage]:
@@ -126,7 +94,9 @@ def _taken(connection: Connection, position: int) -> Iterator[Stage]:
     after = connection.execute(
         select(QUARANTINE.c.state, QUARANTINE.c.changed_at).where(QUARANTINE.c.position == position)
     ).one_or_none()
-    if after is not None and after.state != "waiting":
+    made = history(connection, position)
+    yield from (Stage("judged", m.at, m.outcome, " ".join(filter(None, (m.reason, m.pointer))) or None) for m in made)
+    if after is not None and after.state != "waiting" and not made:
         yield Stage("judged", after.changed_at, after.state)
     yield Stage("committed", kept_at, "committed")
     yield Stage("answered", kept_at, outcome, "receipt due at commit; receipts are not kept")

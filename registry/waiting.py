@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Subquery, func, literal, select, union_all
+from sqlalchemy import Connection, func, select
 
-from ingest.ledger.contents import REFUSED
-from ingest.ledger.schema import CONTENT, DELIVERY, GAP, INBOX, JOURNAL, QUARANTINE
+from ingest.ledger import present
+from ingest.ledger.decisions import Decision, history
+from ingest.ledger.schema import DELIVERY, GAP, INBOX, JOURNAL
 from ingest.model import Instant
 from registry.faults import Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A quarantined message that nobody has decided on; ``id`` is its place in the journal, ``size`` is in bytes."""
+    """A quarantined message; ``id`` is its place in the journal, ``size`` is in bytes.
+
+    ``reason`` and ``pointer`` are those of the latest verdict.
+    """
 
     id: int
     device: str
@@ -31,10 +35,23 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One of them as a whole. ``state``: waiting, dismissed or replayed; ``key`` is device:stream:seq when it has one.
+class Wanted:
+    """Which messages: of a reason, of a device, received from ``since`` (inclusive) to ``until`` (exclusive)."""
 
-    ``payload`` is shorter than ``size`` for a message that was longer than the contract allows.
+    reason: str | None = None
+    device: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    state: str | None = "waiting"
+    """See ``Message``; None: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One of them as a whole. ``key`` is device:stream:seq when it has one.
+
+    ``state``: waiting; dismissed; replayed (it was judged again, and counts); duplicate (another message under its key
+    says the same). ``payload`` is shorter than ``size`` for a message that was longer than the contract allows.
     """
 
     aside: SetAside
@@ -42,6 +59,8 @@ class Message:
     state: str
     key: str | None
     payload: bytes
+    history: Sequence[Decision]
+    """Who decided what, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +98,27 @@ def inbox(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def quarantined(connection: Connection, limit: int) -> Sequence[SetAside]:
-    """Messages that wait in the quarantine, newest first: also those whose content was refused later."""
-    rows = connection.execute(_ASIDE.where(_BOTH.c.state == "waiting").order_by(_BOTH.c.position.desc()).limit(limit))
+def quarantined(connection: Connection, wanted: Wanted, limit: int, before: int | None = None) -> Sequence[SetAside]:
+    """Messages in the quarantine, newest first: also those whose content was refused later."""
+    rows = _listed(connection, wanted, ("<", before), f"DESC LIMIT {int(limit)}")
     return [SetAside(*row[:6]) for row in rows]
+
+
+def places(connection: Connection, wanted: Wanted, after: int, limit: int) -> Sequence[int]:
+    """The same, oldest first from behind ``after`` on, by their ids alone."""
+    return [row[0] for row in _listed(connection, wanted, (">", after), f"ASC LIMIT {int(limit)}")]
 
 
 def quarantined_one(connection: Connection, position: int) -> Message:
     """One message that is or was in the quarantine; raises Unknown."""
-    j = JOURNAL.c
-    row = connection.execute(_ASIDE.where(_BOTH.c.position == position)).first()
+    row = next(iter(_listed(connection, Wanted(state=None), ("=", position), "ASC")), None)
     if row is None:
         raise Unknown("quarantine.unknown", "No message of this number is in the quarantine.", "See `quarantine list`.")
+    j = JOURNAL.c
     wanted = select(j.hub, j.stream, j.seq, j.payload).where(j.position == position)
     hub, stream, seq, payload = connection.execute(wanted).one()
     key = None if stream is None else f"{row[1]}:{stream.hex()}:{seq}"
-    return Message(SetAside(*row[:6]), hub, row[6], key, bytes(payload or b""))
+    return Message(SetAside(*row[:6]), hub, row[6], key, bytes(payload or b""), history(connection, position))
 
 
 def gaps(connection: Connection, limit: int, *, closed: bool = False) -> Sequence[Gap]:
@@ -126,22 +150,36 @@ def deliveries(
     return [Outstanding(*row) for row in connection.execute(wanted)]
 
 
-def _set_aside() -> Subquery:
-    """Everything in the quarantine: by its own verdict, or by that on its content."""
-    q, t, j = QUARANTINE.c, CONTENT.c, JOURNAL.c
-    pointer = func.coalesce(j.pointer, t.pointer)
-    at_once = (
-        select(q.position, q.device, j.received_at, q.reason, pointer.label("pointer"), j.size, q.state)
-        .join_from(QUARANTINE, JOURNAL, j.position == q.position)
-        .join(CONTENT, t.position == q.position, isouter=True)
-    )
-    later = (
-        select(t.position, t.device, j.received_at, t.reason, t.pointer, j.size, literal("waiting"))
-        .join_from(CONTENT, JOURNAL, j.position == t.position)
-        .where(t.state == REFUSED, t.position.not_in(select(q.position)))
-    )
-    return union_all(at_once, later).subquery()
+_AT_ONCE = f"""
+SELECT q.position, q.device, j.received_at, q.reason, {present.POINTER}, j.size, q.state
+FROM quarantine q JOIN journal j ON j.position = q.position
+LEFT JOIN content t ON t.position = q.position AND t.state = 'refused'
+"""  # noqa: S608 - our own pieces
+_LATER = """
+SELECT q.position, q.device, j.received_at, q.reason, q.pointer, j.size, 'waiting'
+FROM content q JOIN journal j ON j.position = q.position
+"""
+"""By the verdict on its content, of one that no row of the quarantine tells of; named as in the other one."""
+_REFUSED = "q.state = 'refused' AND NOT EXISTS (SELECT 1 FROM quarantine o WHERE o.position = q.position)"
+_CONDITIONS = {
+    "reason": "q.reason = ?",
+    "device": "q.device = ?",
+    "since": "j.received_at >= ?",
+    "until": "j.received_at < ?",
+}
 
 
-_BOTH = _set_aside()
-_ASIDE = select(_BOTH)
+def _listed(
+    connection: Connection, wanted: Wanted, place: tuple[str, int | None], order: str
+) -> Sequence[Sequence[Any]]:
+    """Everything in the quarantine that is wanted: by its own verdict, or by that on its content."""
+    asked = [(text, value) for name, text in _CONDITIONS.items() if (value := getattr(wanted, name)) is not None]
+    asked += [(f"q.position {place[0]} ?", place[1])] if place[1] is not None else []
+    where = "".join(f" AND {text}" for text, _ in asked)
+    values = [value for _, value in asked]
+    state = "1 = 1" if wanted.state is None else "q.state = ?"
+    parts, given = [f"{_AT_ONCE} WHERE {state}{where}"], ([] if wanted.state is None else [wanted.state]) + values
+    if wanted.state in (None, "waiting"):
+        parts, given = [*parts, f"{_LATER} WHERE {_REFUSED}{where}"], given + values
+    statement = f"{' UNION ALL '.join(parts)} ORDER BY 1 {order}"
+    return connection.exec_driver_sql(statement, tuple(given)).all()

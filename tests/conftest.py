@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from scripts.validate import Validator, missing_tools
 
-pytest_plugins = ["tests.support.servers"]
+pytest_plugins = ["tests.support.servers", "tests.support.balanced", "tests.support.canary_watch"]
 
 # Examples count, not seconds: a machine that runs brokers and browsers beside a property is slow at times.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])

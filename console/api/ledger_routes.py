@@ -1,46 +1,33 @@
-"""Routes about what waits and whether everything is there: quarantine, gaps, deliveries, balance, verify.
+"""Routes about what waits and whether everything is there: gaps, deliveries, balance, verify.
 
 Comes in: requests whose form is right. Goes out: read models. Refuses to know: rules, tables.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
-from console.api.access import Who, audited
-from console.api.wire import Limit
-from console.api.wire_ledger import BalanceOut, DeliveryOut, GapOut, InboxOut, MessageOut, SetAsideOut, VerifiedOut
+from console.api.wire import Limit, shown
+from console.api.wire_ledger import (
+    BalanceOut,
+    DeliveriesOut,
+    DeliveryOut,
+    GapOut,
+    InboxOut,
+    UnpublishedOut,
+    VerifiedOut,
+)
 from console.office import Office
 from ingest.ledger.balance import balance
 from ingest.ledger.verify import verify
 from registry import waiting
-from registry.masking import masked, plain
-
-_LARGEST = 2**63 - 1
+from registry.unpublished import unpublished
 
 
 def add(router: APIRouter, office: Office) -> None:
     """Put the routes on ``router``."""
-
-    @router.get("/quarantine", tags=["waiting"])
-    def list_quarantine(limit: Limit = 100) -> dict[str, list[SetAsideOut]]:
-        """Messages that could not be used, newest first."""
-        with office.snapshot() as connection:
-            return {"items": [SetAsideOut.of(found) for found in waiting.quarantined(connection, limit)]}
-
-    @router.get("/quarantine/{number}", tags=["waiting"])
-    def show_quarantined(
-        number: Annotated[int, Path(ge=1, le=_LARGEST)], who: Who, *, values: bool = False
-    ) -> MessageOut:
-        """One of them, its values masked unless ``values`` is true: then it is noted who saw them."""
-        with office.snapshot() as connection:
-            found = waiting.quarantined_one(connection, number)
-        if not values:
-            return MessageOut.whole(found, masked(found.payload))
-        audited(office, who, "Observation", 1)
-        return MessageOut.whole(found, plain(found.payload))
 
     @router.get("/inbox", tags=["waiting"])
     def count_inbox() -> dict[str, list[InboxOut]]:
@@ -56,12 +43,13 @@ def add(router: APIRouter, office: Office) -> None:
             return {"items": [GapOut.of(gap) for gap in waiting.gaps(connection, limit, closed=closed)]}
 
     @router.get("/deliveries", tags=["waiting"])
-    def list_deliveries(
-        limit: Limit = 100, state: Literal["due", "parked"] | None = None
-    ) -> dict[str, list[DeliveryOut]]:
+    def list_deliveries(limit: Limit = 100, state: Literal["due", "parked"] | None = None) -> DeliveriesOut:
         """Resource versions that a destination has not confirmed, parked ones first."""
+        waits = office.outside.waits()
         with office.snapshot() as connection:
-            return {"items": [DeliveryOut.of(found) for found in waiting.deliveries(connection, limit, state)]}
+            items = [DeliveryOut.of(found, waits) for found in waiting.deliveries(connection, limit, state)]
+            left = unpublished(connection)
+        return DeliveriesOut(items=items, unpublished=UnpublishedOut(readings=left.readings, since=shown(left.oldest)))
 
     @router.get("/ledger/balance", tags=["ledger"])
     def show_balance() -> BalanceOut:

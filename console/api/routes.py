@@ -10,7 +10,17 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from console.api import content_routes, ledger_routes, problems, reading_routes, registry_routes, series_routes
+from console.api import (
+    alarm_routes,
+    care_routes,
+    content_routes,
+    ledger_routes,
+    problems,
+    quarantine_routes,
+    reading_routes,
+    registry_routes,
+    series_routes,
+)
 from console.api.access import guard
 from console.office import Office
 
@@ -27,4 +37,7 @@ def operations_router(office: Office) -> APIRouter:
     content_routes.add(router, office)
     series_routes.add(router, office)
     ledger_routes.add(router, office)
+    care_routes.add(router, office)
+    quarantine_routes.add(router, office)
+    alarm_routes.add(router, office)
     return router

@@ -6,6 +6,7 @@ they come from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ from ingest.ledger.balance import Balance
 from ingest.ledger.verify import Verified
 from registry.readings import Seen
 from registry.trace import Trace
-from registry.waiting import Gap, Message, Outstanding, SetAside
+from registry.waiting import Gap, Outstanding
 
 
 class MeasurementOut(BaseModel):
@@ -88,12 +89,12 @@ class StageOut(BaseModel):
 
 
 class TraceOut(BaseModel):
-    """The way of one reading."""
+    """The way of one message; ``reading``, ``stream`` and ``seq`` are absent where it gave no number."""
 
-    reading: str
+    reading: str | None
     device: str
-    stream: str
-    seq: int
+    stream: str | None
+    seq: int | None
     kind: str | None
     stages: list[StageOut]
 
@@ -105,45 +106,6 @@ class TraceOut(BaseModel):
             reading=found.reading, device=found.device, stream=found.stream, seq=found.seq, kind=found.kind,
             stages=stages,
         )  # fmt: skip
-
-
-class SetAsideOut(BaseModel):
-    """A quarantined message; ``bytes`` is its length."""
-
-    id: int
-    device: str
-    received_at: str
-    reason: str
-    pointer: str | None
-    bytes: int
-
-    @classmethod
-    def of(cls, found: SetAside) -> Self:
-        """The message as it stands."""
-        return cls(
-            id=found.id, device=found.device, received_at=utc_text(found.received_at), reason=found.reason,
-            pointer=found.pointer, bytes=found.size,
-        )  # fmt: skip
-
-
-class MessageOut(SetAsideOut):
-    """One quarantined message; ``state``: waiting, dismissed or replayed; ``key`` is device:stream:seq.
-
-    ``text`` is masked unless its values were asked for; ``cut``: it was too long, and only its beginning is kept.
-    """
-
-    state: str
-    hub: str | None
-    key: str | None
-    cut: bool
-    text: str
-
-    @classmethod
-    def whole(cls, found: Message, text: str) -> Self:
-        """The message as it stands, written as ``text``."""
-        about = SetAsideOut.of(found.aside).model_dump()
-        cut = len(found.payload) < found.aside.size
-        return cls(**about, state=found.state, hub=found.hub, key=found.key, cut=cut, text=text)
 
 
 class GapOut(BaseModel):
@@ -168,7 +130,10 @@ class GapOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """A resource version that a destination has not confirmed."""
+    """A resource version that a destination has not confirmed.
+
+    ``answer``: the code of its last answer; before its first try, why its destination takes nothing now.
+    """
 
     destination: str
     position: int
@@ -180,13 +145,28 @@ class DeliveryOut(BaseModel):
     answer: str | None
 
     @classmethod
-    def of(cls, found: Outstanding) -> Self:
-        """The delivery as it stands."""
+    def of(cls, found: Outstanding, waits: Mapping[str, str]) -> Self:
+        """The delivery as it stands; ``waits``: destinations that take nothing, with the code of why."""
+        answer = found.answer or (waits.get(found.destination) if found.state == "due" else None)
         return cls(
             destination=found.destination, position=found.position, resource=f"{found.type}/{found.id}",
             state=found.state, tries=found.tries, due_at=utc_text(found.due_at), next_try=utc_text(found.next_try),
-            answer=found.answer,
+            answer=answer,
         )  # fmt: skip
+
+
+class UnpublishedOut(BaseModel):
+    """Readings that were kept and are no deliveries yet: the exporter makes them. ``since``: the oldest of them."""
+
+    readings: int
+    since: str | None
+
+
+class DeliveriesOut(BaseModel):
+    """What waits for destinations, and what does not even do so yet."""
+
+    items: list[DeliveryOut]
+    unpublished: UnpublishedOut
 
 
 class BalanceOut(BaseModel):
@@ -218,14 +198,15 @@ class FaultOut(BaseModel):
 
 
 class VerifiedOut(BaseModel):
-    """Rows and blobs whose hash was computed again, and what was wrong."""
+    """Rows and blobs whose hash was computed again, and what was wrong; ``head`` names the newest seal."""
 
     rows: int
     blobs: int
     faults: list[FaultOut]
+    head: str | None
 
     @classmethod
     def of(cls, found: Verified) -> Self:
         """The result as it stands."""
         faults = [FaultOut(table=f.table, position=f.position, what=f.what) for f in found.faults]
-        return cls(rows=found.rows, blobs=found.blobs, faults=faults)
+        return cls(rows=found.rows, blobs=found.blobs, faults=faults, head=found.head)

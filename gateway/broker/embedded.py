@@ -29,12 +29,13 @@ from gateway.broker.faults import KEPT_BY_DEVICES, BrokerDidNotStart, BrokerFaul
 from gateway.broker.jetstream import store_is_stuck, tend_store
 from gateway.broker.knock import ACCEPTED, knock
 from gateway.broker.nats_config import LOOPBACK, Endpoints, Limits, render
-from gateway.broker.nats_process import CONFIGURATION, api_port, running_broker
+from gateway.broker.nats_process import CONFIGURATION, api_port, has_no_room, running_broker
 from gateway.broker.pinned import nats_server
 from gateway.broker.private_files import folder_lock, write_private
 
 _COMPLAINT = "broker.stderr"
 _PAUSE_S = 0.02
+_WRITING_S = 2.0  # of a file of one line
 _DYING_S = 2.0  # a broker whose supervisor was just killed is being killed too
 _NOTHING_CHANGED = f"Nothing was started. {KEPT_BY_DEVICES}"
 
@@ -153,6 +154,8 @@ class EmbeddedBroker:
                 return port
             if process.poll() is not None:
                 raise self._did_not_start(f"ended with code {process.returncode}: {self._complaint()}")
+            if has_no_room(self._at.folder, process.pid, _WRITING_S):
+                raise self._did_not_start("could not write down its ports")
             if time.monotonic() > end:
                 raise self._did_not_start(f"did not answer within {self._patience_s:.0f} s")
             time.sleep(_PAUSE_S)

@@ -9,6 +9,7 @@ says of the process (program, arguments) decides.
 
 import json
 import os
+import time
 from pathlib import Path
 
 CONFIGURATION = "broker.json"
@@ -27,6 +28,15 @@ def running_broker(folder: Path) -> int | None:
         return None
     configuration = os.fsencode(folder.resolve() / CONFIGURATION)
     return pid if program.name.startswith("nats-server") and configuration in arguments else None
+
+
+def has_no_room(folder: Path, pid: int, patience_s: float) -> bool:
+    """Say whether that process made its file of ports so long ago, and could not write into it: a full disk."""
+    try:
+        told = (folder / f"nats-server_{pid}.ports").stat()
+    except OSError:
+        return False
+    return told.st_size == 0 and time.time() - told.st_mtime > patience_s
 
 
 def api_port(folder: Path, pid: int) -> int | None:

@@ -35,7 +35,10 @@ _ASIDE = 30 * 1_000_000  # microseconds
 _IDLE_S = 0.1
 _PAUSE_S = 2.0  # after a fault of ours
 _SWEEP_EVERY = 60 * 1_000_000
-_OWN = "SELECT 1 FROM content WHERE device = ? AND sha = ? AND state = 'ready' LIMIT 1"
+_OWN = """
+SELECT 1 FROM content WHERE device = ? AND sha = ? AND state = 'ready'
+UNION ALL SELECT 1 FROM replay WHERE position = ? AND outcome = 'look_again' LIMIT 1
+"""
 _COMPLETE = """
 SELECT t.position, t.device, r.kind, r.content FROM content t JOIN reading r ON r.position = t.position
 WHERE t.state = 'complete' ORDER BY t.changed_at, t.position LIMIT ?
@@ -144,8 +147,11 @@ class Inspector:
         blobs.drop(device, blob.sha256)  # it has its place among the whole ones, and a row that says whose it is
 
     def _is_own(self, claim: _Claim) -> bool:
-        """Whether this device has sent the blob before: nobody gets what only another one sent (C-BLB-4)."""
-        wanted = claim.device, bytes.fromhex(claim.blob.sha256)
+        """Whether this device has sent the blob before: nobody gets what only another one sent (C-BLB-4).
+
+        So it has for a claim that is looked at again: only one whose bytes were right is.
+        """
+        wanted = claim.device, bytes.fromhex(claim.blob.sha256), claim.position
         with named_faults(), self._file.readers.connect() as connection:
             ready = connection.exec_driver_sql(_OWN, wanted).first() is not None
         return ready and self._file.blobs.has(claim.blob.sha256)
@@ -194,6 +200,7 @@ UPDATE content SET state = 'refused', reason = ?, pointer = ?, changed_at = ? WH
 """
 _SET_ASIDE = """
 INSERT INTO quarantine SELECT position, device, stream, seq, sha, ?, 'waiting', ? FROM journal WHERE position = ?
+ON CONFLICT (position) DO UPDATE SET reason = excluded.reason, state = 'waiting', changed_at = excluded.changed_at
 """
 _TELL = "INSERT INTO later (reading, device, at) VALUES (?, ?, ?)"
 _DUE = "INSERT INTO due (what, ref) VALUES ('reading', ?)"

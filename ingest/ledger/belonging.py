@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select, text
 
+from ingest import durable
 from ingest.ledger.engine import is_postgres
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.schema import META
@@ -52,6 +53,11 @@ def rename(connection: Connection) -> str:
     return found
 
 
+def is_somebodys(folder: Path) -> bool:
+    """Whether a ledger has taken this folder for its own; its id is written when the ledger's file is there already."""
+    return (folder / FILE).exists()
+
+
 def settle(connection: Connection, folder: Path) -> None:
     """See that ``folder`` is the ledger's own; the first time, make it so.
 
@@ -63,6 +69,7 @@ def settle(connection: Connection, folder: Path) -> None:
         found = _read(folder / FILE)
         if known is None:
             value = found or _written(folder / FILE, secrets.token_hex(8))
+            durable.flush_names(folder / FILE)  # also of one that a crash has left
             connection.execute(META.insert().values(name=FOLDER, value=value))
     except OSError as error:
         raise LedgerUnavailable(
@@ -93,7 +100,7 @@ def _read(file: Path) -> str | None:
 
 
 def _written(file: Path, value: str) -> str:
-    """Put ``value`` on stable storage, all of it or nothing."""
+    """Put ``value`` into a file, all of it or nothing; its name is not flushed yet."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = file.with_name(f".{file.name}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -103,12 +110,6 @@ def _written(file: Path, value: str) -> str:
     finally:
         os.close(handle)
     new.replace(file)
-    for folder in (file.parent, file.parent.parent):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
     return value
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoReaderFree
 
-from ingest.ledger.faults import LedgerUnavailable
+from ingest.ledger.faults import FlushFailed, LedgerLost, LedgerUnavailable
 
 NO_BOUND = (1 << 63) - 1
 """A watermark that keeps nothing back."""
@@ -32,6 +32,7 @@ _ONE_STATEMENT = frozenset(
     }
 )
 """Primary result codes that say something of one statement, and nothing of the file (sqlite.org/rescode.html)."""
+_FLUSHES = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
 
 class Overtaken(LedgerUnavailable):
@@ -73,7 +74,22 @@ class Store(Protocol):
         """Whether the same transaction, begun anew, may well succeed."""
 
     def checkpoint(self, connection: Connection) -> None:
-        """Called now and then, outside a transaction, when nobody waits for an answer."""
+        """Called now and then, outside a transaction, when nobody waits for an answer.
+
+        When it returns, all that was committed before it is where a flush has put it. Raises what the disk raises.
+        """
+
+    def renew(self) -> None:
+        """Called before a new connection is made where a flush has failed: see that what will be read is on disk.
+
+        Raises LedgerUnavailable when it is not.
+        """
+
+    def lost(self) -> LedgerLost | None:
+        """Why nothing that is written now would ever be found again; None while all is well. Costs microseconds."""
+
+    def leave(self, connection: Connection) -> None:
+        """Called before the connection is closed."""
 
     def close(self) -> None:
         """Give back what is held outside the connection."""
@@ -122,10 +138,11 @@ def named_faults() -> Iterator[None]:
     """
     try:
         yield
-    except (DBAPIError, NoReaderFree, sqlite3.Error) as error:
+    except (DBAPIError, NoReaderFree, sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged file's own words
         cause = getattr(error, "orig", error)
         code = getattr(cause, "sqlite_errorname", str(cause) if hasattr(cause, "sqlstate") else type(cause).__name__)
-        raise LedgerUnavailable(
+        fault = FlushFailed if getattr(cause, "sqlite_errorcode", None) in _FLUSHES else LedgerUnavailable
+        raise fault(
             f"The ledger cannot be used ({code}).",
             "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
             _remedy(cause),

@@ -2,6 +2,8 @@
 
 LedgerFault
  ├── LedgerUnavailable   it cannot write or read now: acknowledge nothing, try again later
+ │    ├── FlushFailed    a flush failed: what it should have written may be gone, though it reads well
+ │    └── LedgerLost     this process can never trust it again: say so and end
  └── LedgerRefused       this file is not one that may be used: say so and stop
 """
 
@@ -24,6 +26,17 @@ class LedgerFault(Exception):  # noqa: N818 - a fault is what the reader sees; e
 
 class LedgerUnavailable(LedgerFault):
     """Nothing of the transaction may be taken for kept: no receipt, no acknowledgement, no answer."""
+
+
+class FlushFailed(LedgerUnavailable):
+    """The disk did not confirm a write.
+
+    A second flush that works proves nothing: the kernel may have given up what the first one was to write.
+    """
+
+
+class LedgerLost(LedgerUnavailable):
+    """What was kept may not be there, or this is no longer the file that was opened: only a new process can tell."""
 
 
 class LedgerRefused(LedgerFault):

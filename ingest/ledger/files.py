@@ -13,10 +13,10 @@ from typing import Literal, Self
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ingest.blobs import Blobs
-from ingest.ledger import belonging, numbers
+from ingest.ledger import belonging, numbers, whereabouts
 from ingest.ledger.engine import Store, is_postgres, named_faults
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
-from ingest.ledger.sqlite import SqliteStore, WriteLock, check_file, reading_engine, writing_engine
+from ingest.ledger.sqlite import SqliteStore, WriteLock, check_file, reading_engine, renew, writing_engine
 from ingest.ledger.writer import Writer
 
 HEAD = "0002"
@@ -86,10 +86,22 @@ def open_ledger(
 
 def _open_file(path: Path, blobs: Path) -> OpenLedger:
     check_file(path)
+    if not path.exists() and belonging.is_somebodys(blobs):
+        raise LedgerRefused(
+            f"The ledger {path} is gone, and the folder of its large contents is there.",
+            "Nothing was changed: a new ledger would know none of the devices, and refuse all that they send.",
+            "Put the file back, or restore a backup (`constantes ledger restore`). To begin anew, name another folder.",
+        )
     lock, engine = _alone(path), writing_engine(path)
+    notes = whereabouts.unseen(path)
     try:
-        with lock, named_faults(), engine.connect() as connection, connection.begin():
-            name = _ready(connection, blobs)
+        with lock:
+            renew(path.with_name(f"{path.name}-wal"))
+            with named_faults(), engine.connect() as connection, connection.begin():
+                name = _ready(connection, blobs)
+                if notes:  # another file than the one that was in use: devices shall offer again what they keep
+                    name = belonging.rename(connection)
+            whereabouts.seen(notes)
     finally:
         engine.dispose()
         lock.close()

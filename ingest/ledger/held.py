@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
+from ingest.ledger import present
 from ingest.ledger.arrays import array
 from ingest.ledger.port import Item, State, Told
 from ingest.ledger.streams import StreamKey, state_of
@@ -28,19 +29,17 @@ Wanted: TypeAlias = tuple[str, bytes, int]
 Row: TypeAlias = Sequence[Any]
 """Position, hash, outcome, reason, pointer, and whether the record has it."""
 
-_KEYED = """
-SELECT {first}k.position, j.sha, CASE WHEN j.outcome != 'pending' THEN j.outcome WHEN t.state = 'ready' THEN 'stored'
-       WHEN t.state = 'refused' THEN 'quarantined' ELSE 'pending' END,
-       coalesce(j.reason, t.reason), coalesce(j.pointer, t.pointer),
+_KEYED = f"""
+SELECT {{first}}k.position, j.sha, {present.OUTCOME}, {present.REASON}, {present.POINTER},
        (SELECT max(1) FROM confirmed c WHERE c.reading = k.position)
-FROM {key} JOIN journal j ON j.position = k.position
-LEFT JOIN content t ON t.position = k.position AND j.outcome = 'pending'
-"""
+FROM {{key}} JOIN journal j ON j.position = k.position {present.BESIDE}
+"""  # noqa: S608 - our own pieces
 _BY_KEY = _KEYED.format(first="", key="key k") + "WHERE k.device = ? AND k.stream = ? AND k.seq = ?"
-_ASIDE = """
-SELECT {first}q.position, q.sha, 'quarantined', q.reason, j.pointer, NULL
-FROM {quarantine} JOIN journal j ON j.position = q.position
-"""
+_ASIDE = f"""
+SELECT {{first}}q.position, q.sha, 'quarantined', q.reason, {present.POINTER}, NULL
+FROM {{quarantine}} JOIN journal j ON j.position = q.position
+LEFT JOIN content t ON t.position = q.position AND t.sha IS NOT NULL
+"""  # noqa: S608 - our own pieces
 _SET_ASIDE = _ASIDE.format(first="", quarantine="quarantine q")
 _BESIDE = _SET_ASIDE + "WHERE q.device = ? AND q.stream = ? AND q.seq = ? AND q.position != ? ORDER BY q.position"
 _BY_SHA = _SET_ASIDE + "WHERE q.sha = ? AND q.seq IS NULL AND q.device = ? ORDER BY q.position LIMIT 1"

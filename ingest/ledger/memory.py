@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ingest.judge import against
 from ingest.ledger.memory_contents import MemoryContents
 from ingest.ledger.port import (
+    Alarm,
     Answer,
     Confirmation,
     Item,
@@ -43,6 +44,9 @@ class MemoryLedger:
     statuses: dict[str, DeviceStatus] = field(default_factory=dict)
     served: dict[str, set[str]] = field(default_factory=dict)
     """Hubs by the device they may speak for."""
+    eui64s: dict[str, str] = field(default_factory=dict)
+    """By device, as registered."""
+    alarms: list[Alarm] = field(default_factory=list)
     contents: MemoryContents = field(default_factory=MemoryContents)
     journal: list[tuple[Judged, Kept]] = field(default_factory=list)
     """Every message with what it was answered, in order."""
@@ -114,6 +118,10 @@ class MemoryLedger:
         """See the port."""
         self.contents.told = max(self.contents.told, position)
 
+    def alarm(self, alarms: Sequence[Alarm]) -> None:
+        """See the port."""
+        self.alarms += alarms
+
     def close(self) -> None:
         """See the port."""
 
@@ -123,7 +131,7 @@ class MemoryLedger:
         hello = self._hellos.get(device)
         wants, most = (hello.wants_record, hello.max_down_bytes) if hello else (False, None)
         clocks, hubs = dict(self._clocks.get(device, {})), frozenset(self.served.get(device, ()))
-        return Known(self.statuses[device], clocks, wants, most, hubs)
+        return Known(self.statuses[device], clocks, wants, most, hubs, self.eui64s.get(device))
 
     def _keep(self, item: Item, now: Instant) -> Answer:
         if isinstance(item, Told):

@@ -107,6 +107,18 @@ class Known:
     max_down_bytes: int | None = None
     hubs: frozenset[str] = frozenset()
     """Hubs that may speak for it now."""
+    eui64: str | None = None
+    """As registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that people should know of (``ingest.ledger.alarms``); ``since`` where it has lasted until ``at``."""
+
+    code: str
+    subject: str
+    at: Instant
+    since: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +151,10 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A verdict that was reached after the envelope's, once the content had come; ``position`` orders them."""
+    """A verdict that was reached after the envelope's: once the content had come, or when it was judged again.
+
+    ``position`` orders them; ``missing``, with ``pending``: byte ranges [from, to) that have not come.
+    """
 
     position: int
     device: str
@@ -151,6 +166,7 @@ class Later:
     outcome: Outcome
     reason: Reason | None = None
     pointer: str | None = None
+    missing: tuple[tuple[int, int], ...] | None = None
 
 
 class Ledger(Protocol):
@@ -187,10 +203,16 @@ class Ledger(Protocol):
         """Confirmations up to ``position`` were passed on; called after they were, so some may be sent twice."""
 
     def later(self, limit: int) -> Sequence[Later]:
-        """Verdicts on contents that were not passed on yet, in order; called several times a second."""
+        """Verdicts reached later that were not passed on yet, in order; called several times a second."""
 
     def note_later(self, position: int) -> None:
         """Verdicts up to ``position`` were passed on; called after they were, so some may be sent twice."""
+
+    def alarm(self, alarms: Sequence[Alarm]) -> None:
+        """Note these beside the messages; called now and then, at most once a minute for each code and subject.
+
+        One that has lasted is a window of its own: an open one of its code and subject is closed before it.
+        """
 
     def close(self) -> None:
         """Finish what was submitted."""

@@ -146,6 +146,15 @@ class PostgresStore:
         """See the port."""
         return isinstance(error, Overtaken) or isinstance(getattr(error, "orig", error), _REPEAT)
 
+    def renew(self) -> None:
+        """See the port: the server sees to its own disk, and panics when a flush fails."""
+
+    def lost(self) -> None:
+        """See the port: a server that was replaced ends its connections."""
+
+    def leave(self, connection: Connection) -> None:
+        """See the port."""
+
     def checkpoint(self, connection: Connection) -> None:
         """See the port: the server does it."""
 

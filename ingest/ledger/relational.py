@@ -12,20 +12,21 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from ingest.ledger import journal, pieces
-from ingest.ledger.contents import READY, REFUSED
+from ingest.ledger import alarms as kept_alarms
+from ingest.ledger import contents, journal, pieces, present
 from ingest.ledger.engine import is_postgres, named_faults
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Missing, Told
+from ingest.ledger.port import Alarm, Answer, Confirmation, Item, Known, Later, Missing, Told
+from ingest.ledger.reserve import Reserve
 from ingest.ledger.schema import CONFIRMED, CURSOR, GAP, HELLO, JOURNAL, READING
-from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Outcome, Piece
+from ingest.model import ClockFacts, DeviceStatus, Instant, Judged, Key, Outcome, Piece
 from ingest.reasons import Reason
 
 _TOLD, _TOLD_LATER = "in_record", "later"
 # As text, because they run for every batch.
 _CLOCKS = 'SELECT device, epoch, synced, "offset", uncertainty FROM clock WHERE device IN '
 _DEVICES = """
-SELECT d.device, d.revoked_at, h.wants_record, h.max_down_bytes,
+SELECT d.device, d.revoked_at, d.eui64, h.wants_record, h.max_down_bytes,
        (SELECT {join}(s.hub, ' ') FROM serves s JOIN device b ON b.device = s.hub AND b.revoked_at IS NULL
         WHERE s.device = d.device AND s.start <= ? AND (s."end" IS NULL OR s."end" > ?))
 {more}FROM device d LEFT JOIN hello h ON h.device = d.device WHERE d.device """
@@ -35,18 +36,18 @@ _CLOCKS_TOO = """
    WHERE c.device = d.device) """
 _ON_SERVER = _DEVICES.format(join="string_agg", more=_CLOCKS_TOO) + "= ANY(?)"
 
-_LATER = """
-SELECT l.position, j.device, j.hub, j.stream, j.seq, j.sha, r.reading, t.state, t.reason, t.pointer
-FROM later l JOIN journal j ON j.position = l.reading JOIN reading r ON r.position = l.reading
-JOIN content t ON t.position = l.reading
-WHERE l.position > ? AND t.state IN ('ready', 'refused') ORDER BY l.position LIMIT ?
-"""
+_LATER = f"""
+SELECT l.position, l.reading, j.device, j.hub, j.stream, j.seq, j.sha,
+       {present.OUTCOME}, {present.REASON}, {present.POINTER}
+FROM later l JOIN journal j ON j.position = l.reading {present.BESIDE}
+WHERE l.position > ? AND j.seq IS NOT NULL ORDER BY l.position LIMIT ?
+"""  # noqa: S608 - our own pieces
+_LAST_KEPT = "SELECT kept_at FROM journal ORDER BY position DESC LIMIT 1"
 # A gateway that is late does not set back what another one noted.
 _NOTE = """
 INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position
 WHERE excluded.position > cursor.position
 """
-_OUTCOMES = {READY: Outcome.STORED, REFUSED: Outcome.QUARANTINED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class RelationalLedger:
     """``ingest.ledger.port.Ledger`` on SQLite or PostgreSQL."""
 
     file: OpenLedger
+    reserve: Reserve | None = None
+    """Asked before anything is taken in; None: whatever is free may be used."""
 
     @property
     def name(self) -> str:
@@ -76,12 +79,15 @@ class RelationalLedger:
                     bool(wants),
                     most,
                     frozenset(hubs.split()) if hubs else frozenset(),
+                    eui64,
                 )
-                for device, revoked, wants, most, hubs, clocks in ask(connection, tuple(devices), now)
+                for device, revoked, eui64, wants, most, hubs, clocks in ask(connection, tuple(devices), now)
             }
 
     def commit(self, items: Sequence[Item], now: Instant) -> Future[Sequence[Answer]]:
         """See the port; bytes of blobs are on disk before their rows are handed in."""
+        if self.reserve is not None:
+            self.reserve.check()
         if not any(isinstance(item, Piece) for item in items):
             return self.file.writer.submit(
                 lambda connection: journal.commit(connection, items, now), self._lanes(items)
@@ -163,10 +169,7 @@ class RelationalLedger:
         after = self._cursor(_TOLD_LATER)
         with named_faults(), self.file.readers.connect() as connection:
             rows = connection.exec_driver_sql(_LATER, (after, limit)).all()
-        return [
-            Later(p, d, hub, stream.hex(), seq, sha, reading.hex(), _OUTCOMES[state], reason and Reason(reason), at)
-            for p, d, hub, stream, seq, sha, reading, state, reason, at in rows
-        ]
+            return [_later(connection, row) for row in rows]
 
     def note_later(self, position: int) -> None:
         """See the port."""
@@ -181,9 +184,36 @@ class RelationalLedger:
         row = (name, position)
         self.file.writer.write(lambda connection: connection.exec_driver_sql(_NOTE, row))
 
+    def alarm(self, alarms: Sequence[Alarm]) -> None:
+        """See the port."""
+        if alarms:
+            self.file.writer.write(lambda connection: _note(connection, alarms))
+
+    def last_kept(self) -> Instant | None:
+        """When a message was last kept; None before the first."""
+        with named_faults(), self.file.readers.connect() as connection:
+            newest = connection.exec_driver_sql(_LAST_KEPT).scalar()
+        return None if newest is None else int(newest)
+
     def close(self) -> None:
         """See the port."""
         self.file.close()
+
+
+def _later(connection: Connection, row: Sequence[Any]) -> Later:
+    place, position, device, hub, stream, seq, sha, outcome, reason, pointer = row
+    key = Key(device, stream.hex(), seq)
+    left = contents.left(connection, position) if outcome == Outcome.PENDING else None
+    why = None if reason is None else Reason(reason)
+    return Later(place, device, hub, key.stream, seq, sha, key.reading, Outcome(outcome), why, pointer, left)
+
+
+def _note(connection: Connection, alarms: Sequence[Alarm]) -> None:
+    for each in alarms:
+        if each.since is not None:
+            kept_alarms.clear(connection, each.code, each.subject, each.since)
+            kept_alarms.note(connection, each.code, each.subject, each.since)
+        kept_alarms.note(connection, each.code, each.subject, each.at)
 
 
 def _known_to_file(connection: Connection, names: tuple[str, ...], now: Instant) -> Iterator[Sequence[Any]]:

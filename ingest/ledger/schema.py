@@ -215,7 +215,8 @@ QUARANTINE = _table(
     Index(None, "device", "stream", "seq"),
     Index(None, "state", "reason", "position"),
 )
-"""``state``: waiting, dismissed or replayed."""
+"""``reason`` is that of the latest verdict. ``state``: waiting, dismissed, replayed (judged again, it counts) or
+duplicate (judged again, it is what another message under its key says)."""
 
 REPLAY = _table(
     "replay",

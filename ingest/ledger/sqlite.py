@@ -15,7 +15,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Collection
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,11 +25,15 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import NullPool, QueuePool
 
-from ingest.ledger.faults import LedgerRefused
+from ingest import durable
+from ingest.ledger.faults import FlushFailed, LedgerLost, LedgerRefused
+from ingest.ledger.whereabouts import Whereabouts
 
 _BUSY_S = 10.0
 _READERS = 8
 _CACHE_KIB = 32_768
+_LONG_LOG = 64 << 20  # bytes; one that nobody holds up stays below a few
+_FRAME = 4096 + 24  # sqlite.org/fileformat2.html#the_write_ahead_log
 _MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat2.html#magic_header_string
 
 
@@ -68,21 +72,35 @@ class WriteLock:
 class SqliteStore:
     """``ingest.ledger.engine.Store`` over a file: one writer at a time, of all processes."""
 
-    warning: str | None = None
-
     def __init__(self, ledger: Path) -> None:
-        self.engine: Engine = writing_engine(ledger)
+        self.engine: Engine = writing_engine(ledger, create=False)
         self._lock = WriteLock(ledger)
+        self._file = Whereabouts(ledger)
+        self._log_bytes = 0
+        event.listen(self.engine, "connect", lambda *_: self._file.opened())
+
+    @property
+    def warning(self) -> str | None:
+        """A log that cannot be begun anew, because somebody reads an old state of the ledger for long."""
+        return (
+            f"the log is {self._log_bytes >> 20} MiB long: somebody reads an old state of the ledger"
+            if self._log_bytes > _LONG_LOG
+            else None
+        )
 
     def alone(self) -> WriteLock:
         """See the port."""
         return self._lock
 
-    def enter(self, connection: Connection, lanes: Collection[str] | None) -> None:
+    def enter(self, connection: Connection, lanes: Collection[str] | None) -> None:  # noqa: ARG002 - the port's
         """See the port: ``alone`` keeps everybody else out already."""
+        self.committed()
 
     def committed(self) -> None:
-        """See the port: the disk has it, or there was an error."""
+        """See the port: the disk has it, or there was an error. Raises LedgerLost when nobody would find it there."""
+        fault = self.lost()
+        if fault is not None:
+            raise fault
 
     def may_repeat(self, error: Exception) -> bool:  # noqa: ARG002 - the port's
         """See the port."""
@@ -90,17 +108,34 @@ class SqliteStore:
 
     def checkpoint(self, connection: Connection) -> None:
         """See the port."""
-        checkpoint(connection)
+        if self.lost() is None:
+            self._log_bytes = checkpoint(connection)
+
+    def renew(self) -> None:
+        """See the port."""
+        renew(self._file.log)
+
+    def lost(self) -> LedgerLost | None:
+        """See the port."""
+        return self._file.lost()
+
+    def leave(self, connection: Connection) -> None:
+        """See the port: a log that belongs to a file that is elsewhere now may not be taken for another one's."""
+        raw = connection.connection.dbapi_connection
+        if raw is not None and self._file.lost() is not None:
+            self._file.leave(raw.cursor().execute)
+        self._file.closed()
 
     def close(self) -> None:
         """See the port."""
         self._lock.close()
 
 
-def writing_engine(ledger: Path) -> Engine:
+def writing_engine(ledger: Path, *, create: bool = True) -> Engine:
     """An engine whose one connection writes and checkpoints; begin only under ``WriteLock``."""
+    query = {"mode": "rwc" if create else "rw", "uri": "true"}
     engine = create_engine(
-        URL.create("sqlite", database=str(ledger)),
+        URL.create("sqlite", database=f"file:{quote(str(ledger))}", query=query),
         poolclass=NullPool,
         hide_parameters=True,  # they are health data, and an exception's text ends up in a log
         connect_args={"timeout": _BUSY_S},
@@ -115,6 +150,7 @@ def writing_engine(ledger: Path) -> Engine:
             "foreign_keys=ON",
             f"cache_size=-{_CACHE_KIB}",
             "wal_autocheckpoint=0",  # see ``checkpoint``
+            f"journal_size_limit={_LONG_LOG}",  # what a long reader made of the log is given back after it
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -122,16 +158,35 @@ def writing_engine(ledger: Path) -> Engine:
     return engine
 
 
-def checkpoint(connection: Connection) -> None:
+def checkpoint(connection: Connection) -> int:
     """Copy the WAL back into the file, as far as readers let it; only under ``WriteLock``, outside a transaction.
 
     Called now and then instead of by SQLite itself, which tries at every commit once the WAL is long and a reader
-    keeps it from beginning anew: two more flushes for each. What fails here is tried again, and nothing is lost by it.
+    keeps it from beginning anew: two more flushes for each. Returns how many bytes of the log are in use. What fails
+    here is tried again, writes all of it again, and nothing is lost by it; what the disk says is raised.
     """
     raw = connection.connection.dbapi_connection
-    if raw is not None:
-        with suppress(sqlite3.Error):
-            raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    if raw is None:
+        return 0
+    try:
+        _, frames, _ = raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return 0
+        raise
+    return max(0, int(frames)) * _FRAME
+
+
+def renew(log: Path) -> None:
+    """See that the log which is read is the log on disk; only under ``WriteLock``. Raises FlushFailed."""
+    try:
+        durable.renew(log)
+    except OSError as error:
+        raise FlushFailed(
+            f"The ledger's log cannot be written and read back ({error.strerror}).",
+            "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
+            "See that the disk of the data folder has room, is writable and healthy.",
+        ) from None
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -2,56 +2,50 @@
 
 Comes in: a connection. Goes out: ``Verified`` with each fault by table and position. Refuses to know: what rows mean.
 
-Three looks: SQLite's own check of the file, where it is one; each row's hash, computed again from what is there; and
-the rows that have to be there because others are (a key and its journal row, a stored message and its reading). Reads
-everything once, in pages, inside the caller's snapshot.
+Four looks: SQLite's own check of the file, where it is one; each row's hash, computed again from what is there; the
+seals over runs of rows, and the tombstones of those that were pruned; and the rows that have to be there because others
+are (a key and its journal row, a stored message and its reading). Reads everything once, in pages, inside the caller's
+snapshot.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from ingest.blobs import Blobs
 from ingest.content.found import Found
+from ingest.ledger import pruning, sealing
 from ingest.ledger.engine import is_postgres, unhurried
-from ingest.ledger.integrity import row_hash
-from ingest.ledger.rows import journal_hash, reading_hash, recording_hash
-from ingest.ledger.schema import AUDIT, FEED, JOURNAL, MEASUREMENT, READING, RECORDING
+from ingest.ledger.looks import HASHED, Fault, faults, pages
+from ingest.ledger.schema import JOURNAL, METADATA, READING, RECORDING
 from ingest.ledger.sqlite import integrity
 from ingest.model import Key
 
+__all__ = ["Fault", "Progress", "Verified", "verify"]
+
 Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then with rows looked at, and rows there are."""
-
-_PAGE = 500
-_Row: TypeAlias = Sequence[Any]
-_Measured: TypeAlias = Mapping[int, Sequence[_Row]]
-"""The measurements of a page's readings, by position."""
-_Look: TypeAlias = Callable[[_Row, _Measured], Iterator[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """``what`` is a code: file, row_hash, payload, position_gap, or the pair of tables that disagree."""
-
-    table: str
-    position: int | None
-    what: str
+_SPARSE = (READING, RECORDING)
+"""All others count from 1 without a hole; on PostgreSQL the journal has holes where a commit was undone: there it is
+the seals that tell of a row that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Rows whose hash was computed again, blobs whose hash was, and everything that was wrong."""
+    """Rows whose hash was computed again, blobs whose hash was, and everything that was wrong.
+
+    ``head`` names the newest seal (``ingest.ledger.sealing.head``).
+    """
 
     rows: int
     blobs: int
     faults: tuple[Fault, ...]
+    head: str | None = None
 
 
 def verify(
@@ -62,99 +56,72 @@ def verify(
     Without ``blobs`` only rows are looked at.
     """
     unhurried(connection)
-    faults = [] if is_postgres(connection) else [Fault("file", None, "file") for _ in integrity(connection)]
-    sparse = (*_SPARSE, JOURNAL) if is_postgres(connection) else _SPARSE
-    whole = sum(_count(connection, table) for table in _HASHED)
+    found = [] if is_postgres(connection) else _file(connection)
+    whole = sum(_count(connection, table) for table in HASHED)
     done = 0
-    for table, look in _HASHED.items():
-        last = 0
-        for page in _pages(connection, table):
-            beside = _measured(connection, page) if table is READING else {}
-            for row in page:
-                faults += [Fault(table.name, row[0], what) for what in _looked(look, row, beside)]
-                if row[0] != last + 1 and table not in sparse:
-                    faults.append(Fault(table.name, row[0], "position_gap"))
-                last = row[0]
-            done += len(page)
+    for table in HASHED:
+        for looked_at, wrong in _table(connection, table):
+            done += looked_at
+            found += wrong
             progress(done, whole)
-    faults += _disagreements(connection)
-    names = {} if blobs is None else _named(connection)
-    faults += [Fault("blob", at, "blob") for name, at in names.items() if blobs and not blobs.is_sound(name)]
+    found += _sealed(connection)
+    found += _unreadable(connection)
+    found += _disagreements(connection)
+    names = {} if blobs is None else named_blobs(connection)
+    found += [Fault("blob", at, "blob") for name, at in names.items() if blobs and not blobs.is_sound(name)]
     progress(whole, whole)
-    return Verified(done, len(names), tuple(faults))
+    return Verified(done, len(names), tuple(found), sealing.head(connection))
 
 
-# ---------------------------------------------------------------- each row for itself
-
-
-def _looked(look: _Look, row: _Row, measured: _Measured) -> list[str]:
-    """What a look finds; a value of a type that was never written is a changed row too."""
+def _file(connection: Connection) -> list[Fault]:
+    """What SQLite says of its file."""
     try:
-        return list(look(row, measured))
-    except (TypeError, ValueError):
-        return ["row_hash"]
+        return [Fault("file", None, "file") for _ in integrity(connection)]
+    except DBAPIError:
+        return [Fault("file", None, "file")]
 
 
-def _journal(row: _Row, _measured: _Measured) -> Iterator[str]:
-    sha, size, payload = row[6:9]
-    if journal_hash(row[:-1]) != row[-1]:
-        yield "row_hash"
-    # A message that was too large keeps its beginning only: there is nothing to hold its hash against.
-    if payload is not None and len(payload) == size and hashlib.sha256(payload).digest() != sha:
-        yield "payload"
+def _table(connection: Connection, table: Table) -> Iterator[tuple[int, list[Fault]]]:
+    """How many rows a page had, and what is wrong with them; what the engine cannot read ends the table."""
+    sparse = table in _SPARSE or (table is JOURNAL and is_postgres(connection))
+    last = 0
+    try:
+        for page in pages(connection, table):
+            wrong = faults(connection, table, page)
+            for at in sorted((*(row[0] for row in page.rows), *page.unreadable)):
+                if at != last + 1 and not sparse:
+                    wrong.append(Fault(table.name, at, "position_gap"))
+                last = at
+            yield len(page.rows) + len(page.unreadable), wrong
+    except DBAPIError:
+        if is_postgres(connection):
+            raise
+        yield 0, [Fault(table.name, last + 1, "unreadable")]
 
 
-def _reading(row: _Row, measured: _Measured) -> Iterator[str]:
-    if reading_hash(row[:-1], measured.get(row[0], ())) != row[-1]:
-        yield "row_hash"
-
-
-def _recording(row: _Row, _measured: _Measured) -> Iterator[str]:
-    if recording_hash(row[:-1]) != row[-1]:
-        yield "row_hash"
-
-
-def _feed(row: _Row, _measured: _Measured) -> Iterator[str]:
-    if row_hash((*row[:8], hashlib.sha256(row[8]).digest())) != row[-1]:
-        yield "row_hash"
-
-
-def _plain(row: _Row, _measured: _Measured) -> Iterator[str]:
-    if row_hash(row[:-1]) != row[-1]:
-        yield "row_hash"
-
-
-_HASHED: dict[Table, _Look] = {
-    JOURNAL: _journal,
-    READING: _reading,
-    RECORDING: _recording,
-    FEED: _feed,
-    AUDIT: _plain,
-}
-"""Tables whose rows carry a hash. All but ``_SPARSE`` count their positions from 1 without a hole; on PostgreSQL the
-journal has holes where a commit was undone."""
-
-
-_SPARSE = (READING, RECORDING)
-
-
-def _pages(connection: Connection, table: Table) -> Iterator[list[_Row]]:
-    """Every row by position, a page at a time: the driver would hold them all."""
-    after = 0
-    while page := connection.execute(
-        select(table).where(table.c.position > after).order_by(table.c.position).limit(_PAGE)
-    ).all():
-        yield [tuple(row) for row in page]
-        after = page[-1][0]
-
-
-def _measured(connection: Connection, page: Sequence[_Row]) -> _Measured:
-    at = MEASUREMENT.c.position
-    found: dict[int, list[_Row]] = defaultdict(list)
-    rows = select(MEASUREMENT).where(at.between(page[0][0], page[-1][0])).order_by(at, MEASUREMENT.c.ordinal)
-    for row in connection.execute(rows):
-        found[row.position].append(tuple(row))
+def _sealed(connection: Connection) -> list[Fault]:
+    """Seals and tombstones."""
+    found = []
+    for look, table in ((sealing.findings, "segment"), (pruning.findings, "tombstone")):
+        try:
+            found += [Fault(*each) for each in look(connection)]
+        except (DBAPIError, TypeError, AttributeError, ValueError):  # of another type than was ever written
+            if is_postgres(connection):
+                raise
+            found.append(Fault(table, None, "unreadable"))
     return found
+
+
+def _unreadable(connection: Connection) -> Iterator[Fault]:
+    """Tables without hashes, read once: what the engine cannot read shows."""
+    for table in METADATA.sorted_tables:
+        if table in HASHED or is_postgres(connection):
+            continue
+        try:
+            for _ in connection.execution_options(yield_per=1000).execute(select(table)):
+                pass
+        except DBAPIError:
+            yield Fault(table.name, None, "unreadable")
 
 
 def _count(connection: Connection, table: Table) -> int:
@@ -179,6 +146,11 @@ _PAIRS = {
     ("journal", "quarantined_without_row"): """
         SELECT j.position FROM journal j LEFT JOIN quarantine q ON q.position = j.position
         WHERE j.outcome = 'quarantined' AND q.position IS NULL""",
+    ("quarantine", "replayed_without_reading"): """
+        SELECT q.position FROM quarantine q LEFT JOIN reading r ON r.position = q.position
+        LEFT JOIN replay p ON p.position = q.position AND p.outcome IN ('stored', 'pending', 'look_again')
+        WHERE q.state = 'replayed' AND (r.position IS NULL OR p.position IS NULL)
+        GROUP BY q.position""",
     ("journal", "duplicate_without_first"): """
         SELECT j.position FROM journal j LEFT JOIN journal f ON f.position = j.first AND f.position < j.position
         WHERE j.outcome = 'duplicate' AND f.position IS NULL""",
@@ -192,10 +164,11 @@ _PAIRS = {
         SELECT m.position FROM recording m LEFT JOIN reading r ON r.position = m.position WHERE r.position IS NULL""",
 }
 _CONTENTS = "SELECT position, sha, found FROM content WHERE state = 'ready' AND sha IS NOT NULL ORDER BY position"
+_IDS = "SELECT r.position, r.reading, j.device, j.stream, j.seq FROM reading r JOIN journal j USING (position)"
 _WAVES = "SELECT position, file FROM recording WHERE file IS NOT NULL ORDER BY position"
 
 
-def _named(connection: Connection) -> dict[str, int]:
+def named_blobs(connection: Connection) -> dict[str, int]:
     """The hex SHA-256 of every blob that a row stands on, with the first of those rows."""
     found: dict[str, int] = {}
     for at, sha, told in connection.execute(text(_CONTENTS)):
@@ -209,11 +182,24 @@ def _named(connection: Connection) -> dict[str, int]:
 
 
 def _disagreements(connection: Connection) -> Iterator[Fault]:
+    """Rows that need another one; asked one by one, so that one that cannot be answered hides no other."""
     for (table, what), statement in _PAIRS.items():
-        yield from (Fault(table, at, what) for at in connection.execute(text(statement)).scalars())
-    named = text(
-        "SELECT r.position, r.reading, j.device, j.stream, j.seq FROM reading r JOIN journal j USING (position)"
-    )
-    for at, reading, device, stream, seq in connection.execute(named):
-        if not isinstance(stream, bytes) or bytes.fromhex(Key(device, stream.hex(), seq).reading) != reading:
-            yield Fault("reading", at, "reading_id")
+        try:
+            yield from (Fault(table, at, what) for at in connection.execute(text(statement)).scalars().all())
+        except DBAPIError:
+            if is_postgres(connection):
+                raise
+            yield Fault(table, None, "unreadable")
+    yield from _misnamed(connection)
+
+
+def _misnamed(connection: Connection) -> Iterator[Fault]:
+    """Readings whose id is not that of their key."""
+    try:
+        for at, reading, device, stream, seq in connection.execute(text(_IDS)):
+            if not isinstance(stream, bytes) or bytes.fromhex(Key(device, stream.hex(), seq).reading) != reading:
+                yield Fault("reading", at, "reading_id")
+    except (DBAPIError, TypeError):
+        if is_postgres(connection):
+            raise
+        yield Fault("reading", None, "unreadable")

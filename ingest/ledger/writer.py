@@ -21,8 +21,9 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ingest.ledger.condition import Condition
 from ingest.ledger.engine import Store, named_faults
-from ingest.ledger.faults import LedgerFault, LedgerUnavailable, silence
+from ingest.ledger.faults import FlushFailed, LedgerFault, LedgerUnavailable, silence
 from ingest.ledger.jobs import Job, Outcome, alone, together
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Writer:
         self._left: Sequence[_Submitted] = ()  # of a transaction that had become long
         self._checkpointed = time.monotonic()
         self._connection: Connection | None = None
+        self._condition = Condition()
         self._door = threading.Lock()  # nothing is queued behind the last word of ``close``
         self._open = True
         self._since: float | None = None  # when the transaction at hand began
@@ -90,8 +92,18 @@ class Writer:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing is kept at the moment, where no error says so: a commit that waits, for a standby or a lock."""
-        return silence(self._since)
+        """Why nothing is kept at the moment: the last try failed, or waits for a standby or a lock."""
+        return silence(self._since) or self._condition.problem
+
+    @property
+    def warning(self) -> str | None:
+        """What somebody should know of the disk, though it works."""
+        return self._store.warning
+
+    @property
+    def lost(self) -> LedgerFault | None:
+        """Why nothing will be kept any more by this process, which should end; None while there is hope."""
+        return self._condition.lost or self._store.lost()
 
     def close(self) -> None:
         """Finish the jobs that wait, then let go of the file; harmless when repeated.
@@ -150,10 +162,10 @@ class Writer:
         try:
             with self._store.alone(), named_faults():
                 outcomes = self._repeated(batch)
+            self._condition.committed()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             # The commit may or may not have reached the disk: whoever sends again is recognised by key.
-            self._let_go()
-            outcomes = [(None, _unavailable(error))] * len(batch)
+            outcomes = [(None, self._failed(_unavailable(error)))] * len(batch)
         with self._telling:
             self._since = None
         if self._given_up:
@@ -171,8 +183,20 @@ class Writer:
         now = time.monotonic()
         if self._connection is not None and now > self._checkpointed + _CHECKPOINT_S:
             self._checkpointed = now
-            with self._store.alone():
-                self._store.checkpoint(self._connection)
+            try:
+                with self._store.alone(), named_faults():
+                    self._store.checkpoint(self._connection)
+                self._condition.checkpointed()
+            except LedgerUnavailable as fault:  # commits go on in the log: only a flush that failed ends that
+                self._condition.held_up(fault)
+                if isinstance(fault, FlushFailed):
+                    self._failed(fault)
+
+    def _failed(self, fault: LedgerFault) -> LedgerFault:
+        """Close the connection; after an error a new one recovers from what is really on disk."""
+        self._condition.failed(fault, self._connection)
+        self._let_go()
+        return fault
 
     def _repeated(self, batch: Sequence[_Submitted]) -> list[Outcome]:
         """Run the jobs; again, where another process got in the way and each of them may be run again."""
@@ -202,10 +226,16 @@ class Writer:
         """A transaction in which jobs may run; on a new line where the old one was cut while nobody used it."""
         while True:
             is_new = self._connection is None
+            if is_new:
+                self._condition.refuse_lost()
+                if self._condition.in_doubt:
+                    self._store.renew()
             connection = self._connection = self._connection or self._store.engine.connect()
             transaction = connection.begin()
             try:
                 self._store.enter(connection, lanes)
+                if is_new:
+                    self._condition.check(connection)
             except BaseException as error:
                 transaction.close()
                 if is_new or not (isinstance(error, DBAPIError) and error.connection_invalidated):
@@ -216,10 +246,11 @@ class Writer:
                 return connection, transaction
 
     def _let_go(self) -> None:
-        """Close the connection; after an error a new one recovers from what is really on disk."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SQLAlchemyError, OSError), self._store.alone():
+                self._store.leave(connection)
                 connection.close()
 
 

@@ -167,9 +167,10 @@ def test_what_waits_is_listed(web: Web, kept: OpenLedger) -> None:
     assert item.keys() == {"id", "device", "received_at", "reason", "pointer", "bytes"}
     assert (item["reason"], item["pointer"]) == ("value.impossible", "/values/systolic/value")
     assert web.get("/api/v1/gaps").json() == {"items": []}
-    assert web.get("/api/v1/deliveries", state="parked").json() == {"items": []}
+    due = web.get("/api/v1/deliveries", state="parked").json()
+    assert (due["items"], due["unpublished"]["readings"]) == ([], 3)
     assert web.get("/api/v1/ledger/balance").json()["balanced"]
-    assert web.get("/api/v1/ledger/verify").json() == {"rows": 7, "blobs": 0, "faults": []}
+    assert web.get("/api/v1/ledger/verify").json() == {"rows": 7, "blobs": 0, "head": None, "faults": []}
 
 
 def test_a_trend_is_that_of_the_patient_s_devices_and_times(web: Web, kept: OpenLedger) -> None:
@@ -337,7 +338,7 @@ def test_metrics_carry_counts_and_no_identity(web: Web, kept: OpenLedger) -> Non
     web.sign_in("operations")
     text = web.get("/metrics").text
     assert "constantes_journal_total 4.0" in text
-    assert "constantes_quarantine_waiting 1.0" in text
+    assert 'constantes_quarantine_waiting{reason="value.impossible"} 1.0' in text
     assert "bp-0001" not in text
 
 

@@ -72,7 +72,7 @@ def test_every_document_has_exactly_the_keys_that_are_promised(run: Run, setting
     assert balance == {
         "received": 3, "stored": 2, "duplicate": 0, "quarantined": 1, "dismissed": 0, "pending": 0, "balanced": True,
     }  # fmt: skip
-    assert document(run("ledger", "verify", "--json")) == {"rows": 5, "blobs": 0, "faults": []}
+    assert document(run("ledger", "verify", "--json")) == {"rows": 5, "blobs": 0, "head": None, "faults": []}
     quarantine = document(run("quarantine", "list", "--json"))
     assert isinstance(quarantine["items"], list)
     assert [list(item) for item in quarantine["items"]] == [
@@ -102,7 +102,8 @@ def test_lists_are_tables_for_people(run: Run, settings: Settings) -> None:
         ("ledger", "verify"): "0 faults",
     }.items():
         code, out, err = run(*words)
-        assert (code, err) == (0, "")
+        beside = "2 readings are kept and not published yet" if words == ("deliveries", "list") else ""
+        assert (code, err[: len(beside) or None]) == (0, beside)
         assert expected in out
 
 
@@ -266,6 +267,7 @@ def test_a_record_that_parks_exports_is_announced_so(run: Run, monkeypatch: pyte
     assert "parked" not in addresses(load())
 
 
+@pytest.mark.unbalanced("rows are changed to see that it is told")
 def test_a_changed_row_is_told_and_exit_code_1(run: Run, settings: Settings) -> None:
     """By table and place, in the document too."""
     run("device", "add", "bp-0001")

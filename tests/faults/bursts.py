@@ -19,8 +19,9 @@ from tests.faults.installation import Installation, until
 class Bursts:
     """A running crowd; `made` and `answered` count readings."""
 
-    def __init__(self, site: Installation, secrets: Mapping[str, str], outbox: Path) -> None:
-        self._crowd = Crowd(Load(site.url, tuple(secrets.items()), outbox=outbox, durable=True, repeat_s=10.0))
+    def __init__(self, site: Installation, secrets: Mapping[str, str], outbox: Path, *, marks: bool = False) -> None:
+        load = Load(site.url, tuple(secrets.items()), outbox=outbox, durable=True, repeat_s=10.0, marks=marks)
+        self._crowd = Crowd(load)
         self._allowed = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meters", daemon=True)
@@ -80,9 +81,9 @@ class Bursts:
 
 
 @contextmanager
-def measuring(site: Installation, secrets: Mapping[str, str], outbox: Path) -> Iterator[Bursts]:
-    """Give a crowd that is closed with the block."""
-    crowd = Bursts(site, secrets, outbox)
+def measuring(site: Installation, secrets: Mapping[str, str], outbox: Path, *, marks: bool = False) -> Iterator[Bursts]:
+    """Give a crowd that is closed with the block; with `marks` it keeps what was answered, for a restored ledger."""
+    crowd = Bursts(site, secrets, outbox, marks=marks)
     try:
         yield crowd
     finally:

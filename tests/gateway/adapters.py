@@ -15,10 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from gateway.consumer import Consumer
 from gateway.counts import Counts
+from gateway.events import REPEATS, Events
+from gateway.flood import Flood
 from gateway.memory import MemorySource
 from gateway.source import Taken
 from ingest.ledger.faults import LedgerUnavailable
-from ingest.ledger.port import Answer, Confirmation, Item, Known, Later, Ledger, Missing
+from ingest.ledger.port import Alarm, Answer, Confirmation, Item, Known, Later, Ledger, Missing
 from ingest.model import Instant, Judged
 from tests.support.ledgers import NOW, Bench
 
@@ -150,6 +152,12 @@ class FaultyLedger:
         """See the port."""
         self.inner.note_later(position)
 
+    def alarm(self, alarms: Sequence[Alarm]) -> None:
+        """See the port."""
+        if self.fault:
+            raise self.fault
+        self.inner.alarm(alarms)
+
     def close(self) -> None:
         """See the port."""
 
@@ -157,16 +165,20 @@ class FaultyLedger:
 class Desk:
     """A consumer between the two, with a clock that stands still until it is set."""
 
-    def __init__(self, bench: Bench, *, disciplined: bool = True) -> None:
+    def __init__(
+        self, bench: Bench, *, disciplined: bool = True, flood: Flood | None = None, repeats: int = REPEATS
+    ) -> None:
         self.bench = bench
         self.events: list[Event] = []
         self.source = TracedSource(self.events)
         self.ledger = FaultyLedger(bench.ledger, self.events)
         self.registry = CollectorRegistry()
-        self.now = NOW
+        self.now, self.tick = NOW, 1_000_000_000
+        self.happened = Events(lambda: self.now, repeats=repeats)
         self.consumer = Consumer(
-            self.source, self.ledger, lambda: self.now, disciplined=lambda: disciplined, counts=Counts(self.registry)
-        )
+            self.source, self.ledger, lambda: self.now, disciplined=lambda: disciplined, counts=Counts(self.registry),
+            flood=flood, events=self.happened, ticks=lambda: self.tick,
+        )  # fmt: skip
 
     def work(self) -> None:
         """Until everything that arrived is answered."""

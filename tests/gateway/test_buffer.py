@@ -49,6 +49,16 @@ def test_put_waits_for_room(most: int, most_bytes: int) -> None:
     assert buffer.take(9, 0, 0) == [1, 2]
 
 
+def test_no_more_bytes_are_taken_at_once_than_one_batch_may_have() -> None:
+    """What was taken is held beside what waits; one item that is longer goes alone."""
+    buffer = Buffer[int](10, 100, at_once=5)
+    for item, size in enumerate((2, 3, 1, 9, 1)):
+        buffer.put(item, size)
+    assert [buffer.take(9, 0, 0) for _ in range(4)] == [[0, 1], [2], [3], [4]]
+    buffer.put(5, 100)
+    assert buffer.take(9, 0, 0) == [5]
+
+
 def test_bytes_are_given_back() -> None:
     """Room is room again after a take, and after a clear."""
     buffer = filled(10, 2, 1, 1)

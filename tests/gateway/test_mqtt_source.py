@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from gateway import mqtt
 from gateway.mqtt import Account, MqttSource
 from ingest.model import Channel
 from scripts.probes.brokers import until
@@ -165,3 +167,48 @@ def test_an_account_shows_no_secret() -> None:
     shown = repr(Account("localhost", 1883, "gateway", "s3cr3t", "gateway-1d"))
     assert "s3cr3t" not in shown
     assert "gateway-1d" not in shown
+
+
+def test_a_session_that_the_broker_does_not_know_is_told_with_its_beginning() -> None:
+    """At the first connection without one, since nobody knows when; later since the last one ended."""
+    told: list[int | None] = []
+    with ScriptedBroker().running() as broker:
+        source = MqttSource(broker.account(), on_session_lost=told.append)
+        try:
+            until(source.connected, "the subscription")
+            before = time.time_ns() // 1000
+            broker.hang_up()
+            until(lambda: broker.tries == 2 and source.connected(), "the second connection", 20)
+            after = time.time_ns() // 1000
+        finally:
+            source.close()
+    first, second = told
+    assert first is None
+    assert second is not None
+    assert before <= second <= after
+
+
+class Deaf(ScriptedBroker):
+    """A broker that stops reading at the first message."""
+
+    hears = threading.Event()
+
+    def _publish(self, qos: int, body: bytes) -> list[bytes]:
+        del qos, body
+        self.hears.wait(20)
+        return []
+
+
+def test_answers_that_the_broker_does_not_read_pile_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then ``publish`` says no, and goes on when it reads again: the device's repeat brings the answer."""
+    monkeypatch.setattr(mqtt, "_UNSENT", 50)
+    deaf = Deaf()
+    with deaf.running(), source_of(deaf.account()) as source:
+        until(source.connected, "the subscription")
+        answer = bytes(100_000)
+        taken = 0
+        while source.publish("bp-0001", answer):
+            taken += 1
+            assert taken < 1_000, "there is no bound"
+        deaf.hears.set()
+        until(lambda: source.publish("bp-0001", answer), "the broker reads again")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.topics import NOBODY, Address, down, parse, up
+from gateway.topics import LONGEST, NOBODY, Address, address_of, down, parse, up
 from ingest.model import Channel
 
 DEVICES = st.from_regex(r"\A[a-z0-9][a-z0-9_-]{2,62}\Z")
@@ -67,3 +69,22 @@ def test_a_topic_names_the_one_who_gets_the_answer(rest: str, expected: Address)
 def test_answers_go_to_the_topic_of_the_contract() -> None:
     """A connection listens below its own name (contract, section 2)."""
     assert down("hub-1") == "constantes/v1/down/hub-1"
+
+
+def test_topics_of_any_length_cost_no_lasting_memory() -> None:
+    """A device that thinks up long topics below its own name fills no cache; each is still told to it."""
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            found = address_of(f"constantes/v1/up/bp-0001/{number}/{'x' * 60_000}".encode())
+            assert (found.device, found.channel) == ("bp-0001", Channel.UNKNOWN)
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_longest_topic_of_the_contract_is_remembered() -> None:
+    """A part of a blob that a hub brings, with names of 63 characters."""
+    address = Address("d" * 63, Channel.BLOB, "h" * 63, ("a" * 64, 10**14))
+    assert len(up(address)) <= LONGEST
+    assert address_of(up(address).encode()) is address_of(up(address).encode())

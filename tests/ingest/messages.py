@@ -9,6 +9,7 @@ from typing import Any
 from ingest.clock import parse
 from ingest.judge import judge
 from ingest.model import Channel, ClockFacts, DeviceStatus, Facts, Judged, RawMessage
+from tests.support.canary import carrying
 
 DEVICE = "bp7-0001"
 STREAM = "c23fc70098b46e9fc015d65aa77f9ff8"
@@ -79,7 +80,7 @@ def laid(base: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN40
 
 def payload(**changes: Any) -> bytes:  # noqa: ANN401 - JSON is what it is
     """The blood pressure message, changed."""
-    return json.dumps(laid(MESSAGE, **changes)).encode()
+    return json.dumps(carrying(laid(MESSAGE, **changes))).encode()
 
 
 def ecg(**changes: Any) -> bytes:  # noqa: ANN401 - JSON is what it is

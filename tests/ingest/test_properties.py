@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.topics import address_of
 from ingest.judge import against, judge
+from ingest.ledger.files import open_ledger
 from ingest.model import Channel, ClockFacts, DeviceStatus, Facts, Judged, Key, Outcome, RawMessage
 from ingest.wire import MAX_SEQ, key_of, read, same_content
+from tests.gateway.adapters import Desk
 from tests.ingest.messages import ECG, FACTS, MESSAGE, NOW, READING, STREAM, judged, payload
+from tests.support.ledgers import register, relational
 
 CASES = Path(__file__).parents[1] / "cases"
 DEVICES = st.sampled_from(["bp7-0001", "", "x" * 63])
@@ -68,6 +73,48 @@ def _holds(found: Judged, body: bytes) -> None:
 def test_any_bytes_from_anywhere_are_judged(raw: RawMessage, facts: Facts) -> None:
     """Whatever arrives ends as a reading or with one reason."""
     _holds(judge(raw, facts), raw.payload)
+
+
+LEVELS = st.sampled_from(
+    ["constantes", "v1", "up", "down", "bp7-0001", "stranger", "hub-0001", "for", "hello", "reading", "state", "blob",
+     "0" * 64, "0", "65536", "", "+", "#", "*", ">", "$SYS", "..", "%2f", "é", "\n"]
+)  # fmt: skip
+TOPICS = (
+    st.lists(LEVELS, max_size=9).map(lambda levels: "/".join(levels).encode())
+    | st.lists(LEVELS, max_size=5).map(lambda levels: "/".join(["constantes/v1/up/bp7-0001", *levels]).encode())
+    | st.sampled_from([b"constantes/v1/up/bp7-0001/" + name for name in (b"reading", b"hello", b"state")])
+    | st.binary(max_size=40)
+)
+
+
+@pytest.fixture(name="desk", scope="module")
+def one_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A consumer over a real ledger for all examples."""
+    with open_ledger(tmp_path_factory.mktemp("any") / "ledger.sqlite") as file:
+        for device in ("bp7-0001", "hub-0001"):
+            register(file, device)
+        yield Desk(relational(file))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_bytes_on_any_topic_are_kept_and_answered_once(desk: Desk, data: st.DataObject) -> None:
+    """Through the consumer too: measurements or one named rejection, one acknowledgement, and no surprise."""
+    topic, retained, dup = data.draw(TOPICS), data.draw(st.booleans()), data.draw(st.booleans())
+    body = data.draw(st.binary(max_size=200) | mutated())
+    at = address_of(topic)
+    raw = RawMessage(at.device, at.channel, body, NOW, at.hub, retained, dup, at.place)
+    acked, items, told = len(desk.source.acked), len(desk.ledger.items), len(desk.source.sent)
+    desk.source.arrive(raw)
+    desk.work()
+    assert [message.payload for message in desk.source.acked[acked:]] == [body]
+    (item,) = desk.ledger.items[items:]
+    if isinstance(item, Judged):
+        assert (item.verdict.outcome is Outcome.QUARANTINED) == (item.verdict.reason is not None)
+        assert (item.reading is None) == (item.verdict.reason is not None)
+        answered = [json.loads(payload)["receipts"] for to, payload in desk.source.sent[told:] if to == raw.sender]
+        assert [len(receipts) for receipts in answered] == ([1] if raw.sender else [])
+    assert desk.count("surprises") == 0
 
 
 @st.composite

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
+from fhir_export.model import Resource
+from fhir_export.outcome_codes import SAID, issue
+from fhir_export.structure import validated
 from ingest.judge import against, judge, judge_part
 from ingest.model import Channel, DeviceStatus, Judged, RawMessage
-from ingest.reasons import REGISTRY, Action, Reason, Rejected, first
+from ingest.reasons import REGISTRY, Action, Reason, Rejected, Severity, first
+from tests.cases.bad import recipes
 from tests.ingest.messages import (
     ABSENT,
     DEVICE,
@@ -26,6 +33,8 @@ from tests.ingest.messages import (
     samples,
 )
 from tests.support.contents import PHOTOGRAPH, part, photograph
+
+ROOT = Path(__file__).parents[2]
 
 
 def _spelled(number: str) -> bytes:
@@ -44,15 +53,18 @@ def _recording(**changes: object) -> bytes:
     return ecg(recording={"blob": blob})
 
 
-RAISED_LATER = {
-    Reason.BLOB_QUOTA: "tests/gateway/test_receipts.py",
-    Reason.BLOB_HASH_MISMATCH: "tests/inspection/test_blobs_whole_way.py",
-    Reason.IMAGE_LATERALITY_CONFLICT: "tests/inspection/test_blobs_whole_way.py",
-    Reason.BLOB_UNDECODABLE: "tests/content/test_ecg_hostile.py",
-    Reason.IMAGE_UNDECODABLE: "tests/content/test_image_files.py",
-    Reason.IMAGE_TOO_LARGE: "tests/content/test_image_files.py",
+BESIDE = {
+    Reason.BLOB_QUOTA: "tests/gateway/test_receipts.py::test_a_part_is_answered_by_its_hash_and_place",
+    Reason.IMAGE_LATERALITY_CONFLICT: (
+        "tests/content/test_image_ophthalmic.py::test_a_file_that_contradicts_itself_is_refused"
+    ),
+    Reason.FLOW_SLOW_DOWN: (
+        "tests/gateway/test_flood_answers.py::test_what_is_over_the_limit_is_acknowledged_refused_and_not_kept"
+    ),
 }
-"""What only the second judgement finds, once a content has come, and the tests that bring it about."""
+"""What no single message brings about, and the tests that do."""
+LATER = {Reason.BLOB_HASH_MISMATCH, Reason.BLOB_UNDECODABLE, Reason.IMAGE_UNDECODABLE, Reason.IMAGE_TOO_LARGE}
+"""What only the second judgement finds, once a content has come: rows I and C of the catalogue."""
 
 RAISED: dict[Reason, Judged] = {
     Reason.MQTT_TOPIC: judge(RawMessage("", Channel.UNKNOWN, payload(), NOW), FACTS),
@@ -93,10 +105,43 @@ RAISED: dict[Reason, Judged] = {
 
 def test_every_listed_reason_is_raised() -> None:
     """A reason that no message can bring about does not stay in the registry."""
-    assert set(RAISED) | set(RAISED_LATER) == set(Reason) == set(REGISTRY)
-    assert not set(RAISED) & set(RAISED_LATER)
-    for reason, where in RAISED_LATER.items():
-        assert f"Reason.{reason.name}" in Path(where).read_text("utf-8")
+    assert set(RAISED) | LATER | set(BESIDE) == set(Reason) == set(REGISTRY)
+
+
+def test_every_reason_is_the_outcome_of_a_case() -> None:
+    """A row of the catalogue of bad input ends with it, or a test beside it does, by name."""
+    cases = {
+        Reason(message["expect"]["reason"])
+        for row in recipes.rows()
+        for variant in row.variants
+        for message in variant.messages
+        if "reason" in message["expect"]
+    }
+    assert set(Reason) - cases == set(BESIDE)
+    for reason, named in BESIDE.items():
+        path, _, name = named.partition("::")
+        source = ROOT.joinpath(path).read_text("utf-8")
+        tests = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
+        shown = "".join(ast.get_source_segment(source, test) or "" for test in tests)
+        assert reason.value in shown or f"Reason.{reason.name}" in shown, named
+
+
+def _named(package: str) -> Iterator[tuple[str, str]]:
+    """(file, name) of each ``Reason.NAME`` in a package."""
+    for path in sorted(ROOT.joinpath(package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason":
+                yield path.relative_to(ROOT).as_posix(), node.attr
+
+
+PACKAGES = ("app", "console", "fhir_export", "gateway", "ingest", "registry")
+TABLES = {"ingest/reasons.py", "fhir_export/outcome_codes.py"}
+
+
+def test_a_reason_is_raised_in_the_source_exactly_if_it_is_listed() -> None:
+    """No code is raised that the registry does not have, and none is listed that nothing raises."""
+    raised = {name for package in PACKAGES for path, name in _named(package) if path not in TABLES}
+    assert raised == set(Reason.__members__)
 
 
 @pytest.mark.parametrize("reason", RAISED)
@@ -116,7 +161,21 @@ def test_the_messages_are_good_but_for_their_fault() -> None:
 
 
 # The contract's section 13: mqtt, then the order that it gives.
-FAMILIES = ("mqtt", "json", "schema", "device", "number", "unit", "value", "ecg", "blob", "image", "time", "key")
+FAMILIES = (
+    "mqtt",
+    "json",
+    "schema",
+    "device",
+    "number",
+    "unit",
+    "value",
+    "ecg",
+    "blob",
+    "image",
+    "time",
+    "key",
+    "flow",
+)
 
 
 def test_reasons_stand_in_the_order_of_the_contract() -> None:
@@ -150,6 +209,39 @@ def test_a_device_is_told_to_mend_only_what_it_can() -> None:
         Reason.BLOB_QUOTA,
         Reason.TIME_TOO_OLD,
     }
+
+
+def test_nothing_is_asked_of_anybody_where_waiting_is_enough() -> None:
+    """Information: the sender tries again. Warning: somebody at the site acts, and the bytes count as they are."""
+    by_severity = {
+        severity: {reason for reason in Reason if REGISTRY[reason].severity is severity} for severity in Severity
+    }
+    assert by_severity[Severity.INFORMATION] == {Reason.FLOW_SLOW_DOWN}
+    assert by_severity[Severity.WARNING] == {Reason.DEVICE_UNKNOWN, Reason.TIME_TOO_OLD, Reason.BLOB_QUOTA}
+    for reason in Reason:
+        entry = REGISTRY[reason]
+        assert (entry.action is Action.NONE) == (entry.severity is Severity.INFORMATION)
+        assert entry.severity is Severity.ERROR or entry.action is not Action.FIX
+
+
+# http://hl7.org/fhir/R4/valueset-issue-type.html
+ISSUE_TYPES = """
+invalid structure required value invariant security login unknown expired forbidden suppressed processing not-supported
+duplicate multiple-matches not-found deleted too-long code-invalid extension too-costly business-rule conflict transient
+lock-error no-store exception timeout incomplete throttled informational
+"""
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_said_in_http_and_fhir(reason: Reason) -> None:
+    """A client error's status, an issue type of FHIR R4, and an OperationOutcome that FHIR's own model takes."""
+    said = SAID[reason]
+    assert 400 <= HTTPStatus(said.status) < 500
+    assert said.issue in ISSUE_TYPES.split()
+    told = issue(reason, "/values/pulse")
+    assert (told["severity"], told["details"]["coding"]) == (REGISTRY[reason].severity, [{"code": reason.value}])
+    assert "diagnostics" not in issue(reason)
+    validated(Resource("OperationOutcome", "-", {"resourceType": "OperationOutcome", "issue": [told]}))
 
 
 def test_a_refusal_says_code_and_place_only() -> None:

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Table, select
 
 from fhir_export.feed import feed_hash
 from fhir_export.push.port import Outgoing
 from ingest.ledger.files import OpenLedger
-from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL
+from ingest.ledger.schema import CONFIRMED, DELIVERED, DELIVERY, FEED, JOURNAL, READING
 
 SECOND = 1_000_000
 HERE = "record"
@@ -45,15 +47,20 @@ class Shelf:
     _together: bool = False
 
     def journals(self, device: str, count: int = 1) -> int:
-        """Journal rows of this device; the position of the first."""
+        """Readings of this device, which nobody sent; the position of the first."""
         first = self.journal + 1
         self.journal += count
         row = {
             "received_at": 1, "kept_at": 1, "channel": "reading", "device": device, "sha": b"s", "size": 1,
             "outcome": "stored", "row_hash": b"h",
         }  # fmt: skip
-        rows = [row | {"position": first + n} for n in range(count)]
-        self.file.writer.write(lambda c: c.execute(JOURNAL.insert(), rows))
+        reading = {
+            "reading": b"r", "device": device, "kind": "blood_pressure", "clock": 0, "taken_at": "", "used_at": 1,
+            "mark": "device", "row_hash": b"h",
+        }  # fmt: skip
+        for table, each in ((JOURNAL, row), (READING, reading)):
+            rows = [each | {"position": first + n} for n in range(count)]
+            self.file.writer.write(partial(_insert, table, rows))
         return first
 
     def add(
@@ -147,3 +154,7 @@ def observation(id_: str, n: int = 0) -> dict[str, object]:
         "resourceType": "Observation", "id": id_, "status": "final", "subject": {"reference": "Patient/p-1"},
         "device": {"reference": "Device/d-1"}, "valueQuantity": {"value": "36.60"}, "note": [{"text": str(n)}],
     }  # fmt: skip
+
+
+def _insert(table: Table, rows: list[dict[str, Any]], connection: Connection) -> None:
+    connection.execute(table.insert(), rows)

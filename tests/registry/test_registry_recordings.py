@@ -116,6 +116,7 @@ def test_a_waveform_file_that_is_not_as_written_is_said(file: OpenLedger, damage
         stretch(file, apart, "I", "0", "1")
 
 
+@pytest.mark.unbalanced("a reading is taken away to see what is said")
 @pytest.mark.parametrize("ask", [lambda file, apart: stretch(file, apart, "I", "0", "1"), thumbnail])
 def test_what_is_not_there_says_why(file: OpenLedger, ask: Callable[[OpenLedger, Apart], object]) -> None:
     """It has not come yet, was refused, is a part of a live one, or never was to come."""

@@ -164,6 +164,7 @@ def test_what_a_person_decided_counts(kept: OpenLedger) -> None:
     assert balanced(kept) == Balance(received=5, stored=1, duplicate=1, quarantined=2, dismissed=1, pending=0)
 
 
+@pytest.mark.unbalanced("rows are taken away to see that it shows")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -190,6 +191,7 @@ def test_a_ledger_as_written_has_no_fault(kept: OpenLedger) -> None:
     assert seen[-1] == (7, 7)
 
 
+@pytest.mark.unbalanced("rows are tampered with to see that it shows")
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [

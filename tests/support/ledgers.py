@@ -20,6 +20,7 @@ from ingest.ledger.port import Ledger
 from ingest.ledger.relational import RelationalLedger
 from ingest.ledger.schema import CONFIRMED, DEVICE, KEY, SERVES
 from ingest.model import Channel, ClockFacts, DeviceStatus, Facts, Judged, Key, RawMessage
+from tests.support.canary import carrying
 
 NOW = 1_795_000_000_000_000
 """2026-11-18, in microseconds."""
@@ -95,7 +96,7 @@ def judged(payload: bytes, device: str = "bp-0001", *, dup: bool = False) -> Jud
 
 def reading(seq: int = 0, systolic: object = 128, device: str = "bp-0001", **more: object) -> Judged:
     """A judged blood pressure."""
-    return judged(json.dumps(body(seq, systolic, **more)).encode(), device)
+    return judged(json.dumps(carrying(body(seq, systolic, **more))).encode(), device)
 
 
 def register(file: OpenLedger, device: str) -> None:

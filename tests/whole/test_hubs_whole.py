@@ -98,7 +98,7 @@ def test_each_reading_is_kept_and_delivered_once_however_many_hubs_bring_it(
 
 
 def test_a_hub_that_may_not_speak_for_a_meter_is_told_so(site: Installation, tmp_path: Path) -> None:
-    """Every reading is answered `device.not_served`, for an operator to act, and is in nobody's record."""
+    """Every reading is answered `device.not_served`; once somebody has acted, what was kept counts by itself."""
     (meter,) = enrol(site, "blood_pressure", "bp-foreign")
     (report,) = speak(site, tmp_path, {"hub-foreign": secret_of(site, "hub-foreign")}, meter.device)
     assert report.answered
@@ -109,6 +109,17 @@ def test_a_hub_that_may_not_speak_for_a_meter_is_told_so(site: Installation, tmp
         rows = [each["reason"] for each in api.get("/quarantine")["items"] if each["device"] == meter.device]
         assert api.get("/readings", device=meter.device)["items"] == []
     assert rows.count("device.not_served") >= COUNT
+    serve(site, "hub-foreign", meter.device)
+
+    def taken() -> int:
+        with site.api() as api:
+            return len(api.get("/readings", device=meter.device)["items"])
+
+    wait_for(lambda: taken() == COUNT, "what the hub had brought is judged again")
+    with site.api() as api:
+        left = api.post("/quarantine/replay", {"device": meter.device, "dry_run": True})["items"]
+        assert {line["reason"] for line in left} == {"quarantine.no_reading"}  # hellos: it has said them anew
+        assert api.get("/ledger/balance")["balanced"]
 
 
 def test_the_will_of_a_hub_makes_its_meters_unreachable_and_nothing_else(site: Installation, tmp_path: Path) -> None:
