@@ -21,8 +21,6 @@ from ingest.ledger.faults import LedgerFault
 from ingest.ledger.files import OpenLedger
 from ingest.series.lag import lag
 
-DISK_RESERVE = 256 * 1024 * 1024
-"""Bytes that should be free where the ledger lies: below it somebody should act while nothing is lost yet."""
 _LOOK_S = 1.0
 
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.doctor.finding import Finding, found
-from app.health import DISK_RESERVE
 from app.settings import Settings
 
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"})
@@ -42,7 +41,8 @@ def look(settings: Settings) -> Iterator[Finding]:
         return
     kind = kind_of(data)
     yield from by_kind(kind, data)
-    yield from by_room(shutil.disk_usage(settings.ledger_path.resolve().parent).free, data)
+    free = shutil.disk_usage(settings.ledger_path.resolve().parent).free
+    yield from by_room(free, data, settings.ledger.reserve_mib)
     if os.access(data, os.W_OK):
         yield from by_flush(flush_s(data), kind, data)
     else:
@@ -91,12 +91,12 @@ def by_kind(kind: str, folder: Path) -> Iterator[Finding]:
             yield found(code, folder=folder, kind=kind)
 
 
-def by_room(free: int, folder: Path) -> Iterator[Finding]:
-    """Whether there is room above the reserve."""
-    facts = {"folder": folder, "free": free // 2**20, "reserve": DISK_RESERVE // 2**20}
-    if free < DISK_RESERVE:
+def by_room(free: int, folder: Path, reserve_mib: int) -> Iterator[Finding]:
+    """Whether there is room above the reserve: below it the gateway acknowledges nothing."""
+    facts = {"folder": folder, "free": free // 2**20, "reserve": reserve_mib}
+    if free < reserve_mib << 20:
         yield found("disk.full", **facts)
-    elif free < 4 * DISK_RESERVE:
+    elif free < 4 * reserve_mib << 20:
         yield found("disk.low", **facts)
 
 

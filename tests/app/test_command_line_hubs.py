@@ -82,6 +82,7 @@ def test_a_quarantined_message_is_shown_masked_unless_asked(run: Run, settings: 
     shown = json.loads(run("quarantine", "show", "1", "--json")[1])
     assert list(shown) == [
         "id", "device", "hub", "received_at", "key", "state", "reason", "pointer", "bytes", "cut", "text",
+        "history",
     ]  # fmt: skip
     assert "9431" not in shown["text"]
     code, _, err = run("quarantine", "show", "2")

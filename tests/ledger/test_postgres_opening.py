@@ -173,16 +173,16 @@ def test_a_server_that_answers_before_it_has_written_is_not_written_to(
 def test_no_error_of_the_server_quotes_a_row(where: Place) -> None:
     """Of the server's words, which quote values, only names of tables and constraints are passed on."""
     with where.open() as file:
-        file.writer.write(note("EXEMPLE-FICTIF"))
+        file.writer.write(note("QUOTED-WORD"))
         for job in (
-            note("EXEMPLE-FICTIF"),
-            lambda connection: connection.execute(text("SELECT CAST('EXEMPLE-FICTIF' AS integer)")),
+            note("QUOTED-WORD"),
+            lambda connection: connection.execute(text("SELECT CAST('QUOTED-WORD' AS integer)")),
         ):
             with pytest.raises(DBAPIError) as found:
                 file.writer.write(job)
-            assert "EXEMPLE-FICTIF" not in str(found.value.orig)
+            assert "QUOTED-WORD" not in str(found.value.orig)
             assert found.value.orig is not None
-            assert "EXEMPLE-FICTIF" not in repr(found.value.orig.args)
+            assert "QUOTED-WORD" not in repr(found.value.orig.args)
 
 
 def test_cursors_begin_where_they_were(where: Place) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from fhir_export.model import decode
 from ingest.content.found import Found, Instance, Person, Picture, Wave
 from ingest.ledger.readings import LONGEST
+from ingest.ledger.rows import recording_hash
 from ingest.ledger.schema import CONTENT, DUE, RECORDING
 from ingest.model import Judged
 from tests.publish.conftest import DEVICE, Desk
@@ -57,7 +58,8 @@ def ready(desk: Desk, position: int, found: Found = PICTURE, state: str = "ready
 def recorded(desk: Desk, position: int, length: int, file: str) -> None:
     """The inspector's note of a waveform file."""
     row = {"position": position, "sampling_hz": "100", "unit": "uV", "leads": '[["I","1","0"],["II","1","0"]]'}
-    row |= {"length": length, "complete": 1, "file": file, "row_hash": b""}
+    row |= {"length": length, "complete": 1, "file": file, "samples": None}
+    row["row_hash"] = recording_hash(tuple(row.values()))
     desk.file.writer.write(lambda connection: connection.execute(RECORDING.insert().values(**row)))
 
 

@@ -129,7 +129,8 @@ def test_a_cursor_ends_with_its_key_and_its_ledger(clinic: Clinic, tmp_path: Pat
     new.include_router(fhir_router(clinic.file, bytes(32)))
     with TestClient(new, headers=token) as web:
         refused(web.get(address), 400, "cursor")
-    with open_ledger(tmp_path / "restored.db") as restored:
+    (tmp_path / "restored").mkdir()
+    with open_ledger(tmp_path / "restored" / "ledger.db") as restored:
         copied = FastAPI()
         copied.include_router(fhir_router(restored, KEY))
         same = Clinic(restored, copied).client()
