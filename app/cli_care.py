@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _BACKUP = ("made_at", "ledger", "schema", "head", "blobs", "bytes")
 _PRUNED = ("segments", "messages", "bytes", "kept")
 _FAULT = ("table", "position", "what")
+_UNDONE = (
+    "What was decided since the backup is undone: assignments and their ends, patients, registrations, revoked devices "
+    "and clients. Before anything starts, look at `constantes assignments`, `device list`, `client list`, and decide "
+    "again: a reading that is offered again goes to whoever is assigned then."
+)
 _KEEP = "It holds health data: keep it encrypted, and not on this machine alone."
 
 
@@ -53,6 +58,7 @@ def restore(path: Folder, as_json: Json = False) -> None:
         from app.cli_ledger import RENAMED
 
         notice(RENAMED)
+        notice(_UNDONE)
 
 
 def prune(

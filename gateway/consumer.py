@@ -81,6 +81,8 @@ class Consumer:
         self._flood, self._events, self._ticks = flood or Flood(Limit()), events or Events(now), ticks
         self._trusted = False
         self._taken: Sequence[Taken] = ()
+        # Of what was taken, once: that it is tried again makes it no other message.
+        self._sorted: tuple[list[RawMessage], list[Refused]] | None = None
         self._flying: deque[_Flying] = deque()
         self._fault: str | None = None
         self._asked: float | None = None  # when the ledger was asked what it has not told yet
@@ -118,7 +120,7 @@ class Consumer:
         count = len(self._taken)
         if count:
             self._flying.append(self._submit(self._taken))
-            self._taken = ()
+            self._taken, self._sorted = (), None
         while len(self._flying) > 1:
             self._answer()
         return count
@@ -132,7 +134,9 @@ class Consumer:
         finally:
             self._asked = None
         self._trusted = self._disciplined()
-        raws, refused = self._let_through(raws)
+        if self._sorted is None:
+            self._sorted = self._let_through(raws)
+        raws, refused = self._sorted
         items = [self._item(raw, known) for raw in raws]
         return _Flying(taken, raws, items, refused, self._ledger.commit(items, self._now()), known)
 

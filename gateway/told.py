@@ -47,7 +47,7 @@ def state(raw: RawMessage, facts: Facts) -> State | Judged:
         if sent.clock is not None:
             now, echo = _instant(sent.clock.now, "/clock/now"), _instant(sent.clock.echo, "/clock/echo")
             measured = measured_offset(now, echo, raw.received_at)
-            if measured is not None:
+            if measured is not None and facts.disciplined:  # else it says more of our clock than of the device's
                 epoch, (offset, uncertainty) = sent.clock.epoch, measured
     except Rejected as fault:
         return set_aside(raw, fault.reason, fault.pointer)

@@ -174,10 +174,10 @@ class Blobs:
         Done again after a crash, even if its file seems to be in its place: the name may not be on the disk yet.
         """
         file = self._file(self._taken, device, sha256)
-        if file.stat().st_size > size:  # parts that nobody had claimed yet may reach past the end
-            os.truncate(file, size)
-        if file.stat().st_size != size or digest(file) != sha256:
+        if (there := file.stat().st_size) < size or digest(file, size) != sha256:
             return False
+        if there > size:  # parts that nobody had claimed yet; a claim that is wrong must not cost a right one its bytes
+            os.truncate(file, size)
         self._place(file, sha256)
         return True
 
@@ -245,12 +245,13 @@ class Blobs:
         _sync(goal.parent)
 
 
-def digest(file: Path) -> str:
-    """Hex SHA-256 of a file, in bounded memory."""
-    found = hashlib.sha256()
+def digest(file: Path, most: int | None = None) -> str:
+    """Hex SHA-256 of a file, or of its first ``most`` bytes, in bounded memory."""
+    found, left = hashlib.sha256(), file.stat().st_size if most is None else most
     with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
+        while chunk := stream.read(min(_CHUNK, left)):
             found.update(chunk)
+            left -= len(chunk)
     return found.hexdigest()
 
 

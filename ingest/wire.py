@@ -270,6 +270,10 @@ def same_content(one: bytes, other: bytes) -> bool:
         return False
 
 
+_NUMBER = "\0number"
+"""No member of a message that can be read is called so: a number is told from a list that holds its digits."""
+
+
 def _as_text(data: object) -> object:
     if isinstance(data, dict):
         return {name: _as_text(member) for name, member in data.items()}
@@ -277,4 +281,4 @@ def _as_text(data: object) -> object:
         return [_as_text(member) for member in data]
     if isinstance(data, bool) or not isinstance(data, int | Decimal):
         return data
-    return (str(data),)
+    return {_NUMBER: str(data)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from console.api.access import Who, audited
 from console.api.cursors import cursor_of, position_of
@@ -82,8 +82,10 @@ def _replayed(router: APIRouter, office: Office) -> None:
         return _told(done, dry_run=body.dry_run)
 
     @router.post("/quarantine/{number}/replay", tags=["waiting"])
-    def replay_one(number: Number, who: Who, *, dry_run: bool = False) -> LineOut:
+    def replay_one(number: Number, who: Who, request: Request, *, dry_run: bool = False) -> LineOut:
         """Judge one message again, by what is known now of the moment it came."""
+        if set(request.query_params) - {"dry_run"}:  # one that is misspelt would be a decision instead of a rehearsal
+            raise Unfit("query.unknown", "Only `dry_run` may stand in the query.", "See that it is spelt so.")
         return LineOut.of(office.aside.replay(number, who, dry_run=dry_run))
 
 

@@ -29,7 +29,7 @@ from urllib.parse import quote
 
 from ingest.blobs import digest
 from ingest.clock import utc_text
-from ingest.ledger import belonging
+from ingest.ledger import belonging, whereabouts
 from ingest.ledger.engine import named_faults
 from ingest.ledger.faults import LedgerRefused, LedgerUnavailable
 from ingest.ledger.files import HEAD, OpenLedger
@@ -70,6 +70,12 @@ def backup(file: OpenLedger, folder: Path, now: Instant) -> Backup:
         )
     if folder.exists():
         raise LedgerRefused(f"{folder} is there already.", "Nothing was copied.", "Name a folder that does not exist.")
+    if not folder.parent.is_dir():
+        raise LedgerRefused(
+            f"{folder.parent} is not there.",
+            "Nothing was copied.",
+            "Make it, or mount the disk that should be there.",
+        )
     under_way = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         with named_faults():
@@ -123,6 +129,8 @@ def restore(folder: Path, ledger: Path, aside: Path) -> Backup:
     for name in _files(folder):
         _copied(folder / name, new / name)
     _sync_all(new)
+    whereabouts.expect_another(ledger)
+    sync(ledger.parent)
     aside.mkdir(mode=0o700)
     for old in (*(ledger.with_name(ledger.name + end) for end in ("", "-wal", "-shm")), blobs):
         with suppress(FileNotFoundError):

@@ -62,7 +62,10 @@ class Condition:
             if self._seen is not None:
                 self.lost = _twice(fault)
             else:
-                self._seen = _newest(connection)
+                try:
+                    self._seen = _newest(connection)
+                except Exception:  # noqa: BLE001 - a disk that cannot be read either: whatever it says, it is the end
+                    self.lost = _twice(fault)
 
     def refuse_lost(self) -> None:
         """Raise what ended it, if something did."""

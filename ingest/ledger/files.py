@@ -86,9 +86,9 @@ def open_ledger(
 
 def _open_file(path: Path, blobs: Path) -> OpenLedger:
     check_file(path)
-    if not path.exists() and belonging.is_somebodys(blobs):
+    if not path.exists() and (belonging.is_somebodys(blobs) or whereabouts.unseen(path)):
         raise LedgerRefused(
-            f"The ledger {path} is gone, and the folder of its large contents is there.",
+            f"The ledger {path} is gone, and what belongs to it is there.",
             "Nothing was changed: a new ledger would know none of the devices, and refuse all that they send.",
             "Put the file back, or restore a backup (`constantes ledger restore`). To begin anew, name another folder.",
         )

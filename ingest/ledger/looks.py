@@ -165,7 +165,7 @@ def _number(table: Table) -> Column[Any]:
 def _measured(connection: Connection, page: Page) -> _Beside:
     at = MEASUREMENT.c.position
     found: dict[int, list[_Row]] = defaultdict(list)
-    where = at.between(page.rows[0][0], page.rows[-1][0])
+    where = at.in_([row[0] for row in page.rows])  # which may lie years apart
     for row in connection.execute(select(MEASUREMENT).where(where).order_by(at, MEASUREMENT.c.ordinal)):
         found[row.position].append(tuple(row))
     return found

@@ -55,6 +55,7 @@ _KEEPS = {
     "pending": "SELECT 1 FROM content WHERE position BETWEEN ? AND ? AND state IN ('waiting', 'complete') LIMIT 1",
 }
 """Why a segment stays as it is, and the question that tells."""
+_GONE = """SELECT 1 FROM tombstone WHERE "of" = 'payload' AND "first" = ? AND "last" = ? AND why = ? LIMIT 1"""
 _WHOLE = """
 SELECT j.position, j.payload FROM journal j WHERE j.position BETWEEN ? AND ? AND length(j.payload) = j.size
 AND j.outcome IN ('stored', 'pending', 'duplicate')
@@ -188,6 +189,8 @@ def _burial(
     of = (("journal", segment.hash), ("payload", row_hash([(at, mark) for at, _, mark in rows])))
 
     def job(connection: Connection) -> str | None:
+        if connection.exec_driver_sql(_GONE, (segment.first, segment.last, _WHY)).first() is not None:
+            return "pruned"  # by another call, since this one looked
         why = _keeps(connection, segment)
         if why is None:
             number = connection.exec_driver_sql(_COUNT).scalar_one()

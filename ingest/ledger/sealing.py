@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection
 
-from ingest.ledger.engine import named_faults, unhurried, watermark
+from ingest.ledger.engine import NO_BOUND, named_faults, unhurried, watermark
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.integrity import row_hash
 from ingest.model import Instant
@@ -167,7 +167,8 @@ def _newest(connection: Connection) -> tuple[int, bytes]:
 def _next(connection: Connection, of: str, settled: int, now: Instant) -> Iterator[_Run]:
     """The run behind the last sealed row, if it is closed, with those that are sealed beside it."""
     after = int(connection.exec_driver_sql(_END, (of,)).scalar() or 0)
-    times = connection.exec_driver_sql(_TIMES[of], (after, settled, MOST)).all()
+    bound = settled if of == "journal" else NO_BOUND  # the others are numbered in the order of their commits
+    times = connection.exec_driver_sql(_TIMES[of], (after, bound, MOST)).all()
     if not times:
         return
     hour = times[0][1] // HOUR

@@ -73,6 +73,11 @@ class Whereabouts:
                 self.log.rename(_beside(note, _LOG))
 
 
+def expect_another(ledger: Path) -> None:
+    """Before another file takes the place of this one: wherever that is cut off, what opens next draws a new name."""
+    ledger.with_name(f"{ledger.name}{_NOTE}restore").touch(0o600)
+
+
 def unseen(ledger: Path) -> list[Path]:
     """Notes that nobody has acted on yet."""
     found = ledger.parent.glob(f"{ledger.name}{_NOTE}*")

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ingest.ledger.condition import Condition
 from ingest.ledger.engine import Store, named_faults
-from ingest.ledger.faults import FlushFailed, LedgerFault, LedgerUnavailable, silence
+from ingest.ledger.faults import FlushFailed, LedgerFault, LedgerLost, LedgerUnavailable, silence
 from ingest.ledger.jobs import Job, Outcome, alone, together
 
 T = TypeVar("T")
@@ -39,6 +39,12 @@ _LEFT = (
     "The program ends, and a commit of the ledger still waits, for its standby or a lock.",
     "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
     "See that the standby runs, then start the program again.",
+)
+
+_ENDED = LedgerLost(
+    "What writes to the ledger has ended.",
+    "Nothing was acknowledged that is not on disk; devices keep what was not answered.",
+    "The program is started again; if this comes back, look at the disk.",
 )
 
 
@@ -103,7 +109,12 @@ class Writer:
     @property
     def lost(self) -> LedgerFault | None:
         """Why nothing will be kept any more by this process, which should end; None while there is hope."""
-        return self._condition.lost or self._store.lost()
+        return self._condition.lost or self._store.lost() or (_ENDED if self._has_ended else None)
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the thread that writes is gone though nobody has closed it: nothing would ever be kept."""
+        return self._open and not self._thread.is_alive()
 
     def close(self) -> None:
         """Finish the jobs that wait, then let go of the file; harmless when repeated.

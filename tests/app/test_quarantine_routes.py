@@ -30,6 +30,7 @@ def lines(found: dict[str, Any]) -> list[tuple[int, str, str | None]]:
 def test_a_dry_run_and_the_run_itself_are_a_list_of_before_and_after(soft: Web) -> None:
     """One message by its id; the same line, and the second time it is done."""
     register(soft.file, "bp-0001")
+    assert soft.ask("POST", f"{LIST}/1/replay", params={"dryrun": "true"}).status_code == 422
     told = soft.ask("POST", f"{LIST}/1/replay", params={"dry_run": "true"}).json()
     assert told == {
         "id": 1, "device": "bp-0001", "received_at": "2026-11-18T11:06:40.000Z", "before": "device.unknown",

@@ -30,7 +30,7 @@ def test_a_ledger_that_was_moved_away_takes_nothing_until_it_is_back(site: Insta
         until(lambda: crowd.answered == 30, "readings are answered")
         ledger.rename(tmp_path / "away.sqlite")
         crowd.more(30)
-        until(lambda: "is gone, and the folder" in site.words, "a new part says what is wrong")
+        until(lambda: "is gone, and what belongs to it" in site.words, "a new part says what is wrong")
         until(lambda: not {pids["gateway"], pids["office"]} & set(site.pids().values()), "both have ended")
         assert "was moved, deleted or replaced while it was in use" in site.words
         assert crowd.answered == 30

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from ingest.blobs import Range
 from ingest.ledger.condition import Condition
@@ -165,6 +165,14 @@ def test_rows_that_went_with_a_flush_are_missed(tmp_path: Path, harm: str) -> No
 
         with pytest.raises(LedgerLost, match="not as they were"):
             file.writer.write(job)
+
+
+def test_a_disk_that_cannot_be_read_after_a_flush_that_failed_ends_the_part() -> None:
+    """Nobody waits for ever: it is lost at once, in words."""
+    condition = Condition()
+    with create_engine("sqlite://").connect() as connection:  # it has no journal: that cannot be read
+        condition.failed(FlushFailed("It failed.", "Safe.", "Mend it."), connection)
+    assert isinstance(condition.lost, LedgerLost)
 
 
 def _kept(file: OpenLedger) -> set[int]:

@@ -83,6 +83,7 @@ def test_each_reading_is_in_hapi_once_although_it_is_killed_in_between(
     print(json.dumps({"kills": KILLS, "receipts": receipts, "balance": balance, "in HAPI": found}))  # noqa: T201 - the figures are wanted
 
 
+@pytest.mark.unbalanced("its outbox is filled without readings in the ledger")
 def test_a_server_that_answers_too_late_gets_each_resource_once(hapi_server: Server, tmp_path: Path) -> None:
     """Stopped for longer than an answer is waited for, HAPI does the work twice when it goes on: one version each."""
     settings = Settings(data=tmp_path)

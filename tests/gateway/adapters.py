@@ -78,6 +78,8 @@ class FaultyLedger:
     """The batch reaches the disk, and the fault is raised all the same."""
     away: bool = False
     """The fault comes from the call, not from the future."""
+    keeps_no_more: bool = False
+    """With ``away``: it can still be read, as when its disk is below the reserve."""
     poison: Callable[[Item], bool] = lambda _item: False
     """A batch with such an item ends in an error of ours, and none of it is kept."""
     items: list[Item] = field(default_factory=list)
@@ -92,7 +94,7 @@ class FaultyLedger:
 
     def known(self, devices: Collection[str], now: Instant) -> Mapping[str, Known]:
         """See the port."""
-        if self.fault and self.away:
+        if self.fault and self.away and not self.keeps_no_more:
             raise self.fault
         return self.inner.known(devices, now)
 

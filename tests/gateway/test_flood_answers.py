@@ -11,6 +11,7 @@ import pytest
 from gateway.events import FLOOD
 from gateway.flood import Flood, Limit
 from ingest.ledger.balance import balance
+from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.memory import MemoryLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import Channel, RawMessage
@@ -18,6 +19,7 @@ from tests.gateway.adapters import Desk
 from tests.support.ledgers import IMPLEMENTATIONS, NOW, STREAM, bench, body, raw
 
 SECOND = 1_000_000_000
+FULL = LedgerUnavailable("Full.", "Safe.", "Make room.")
 BURST = 20
 
 
@@ -72,6 +74,18 @@ def test_a_refused_reading_is_stored_when_it_comes_again_in_its_time(desk: Desk)
     desk.work()
     assert [each["verdict"] for each in desk.receipts()[-5:]] == ["stored"] * 5
     assert not any(each.get("repeat") for each in desk.receipts())
+
+
+def test_a_try_that_kept_nothing_is_no_message(desk: Desk) -> None:
+    """While the ledger cannot write the same batch is tried again and again; then all of it is stored."""
+    desk.ledger.fault, desk.ledger.away, desk.ledger.keeps_no_more = FULL, True, True
+    desk.source.arrive(*readings(0, BURST))
+    for _ in range(5):
+        with pytest.raises(LedgerUnavailable):
+            desk.work()
+    desk.ledger.fault = None
+    desk.work()
+    assert [each["verdict"] for each in desk.receipts()] == ["stored"] * BURST
 
 
 def test_nobody_else_notices(desk: Desk) -> None:

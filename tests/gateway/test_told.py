@@ -158,6 +158,14 @@ def test_the_echo_of_a_welcome_measures_the_clock() -> None:
     assert (item.epoch, item.offset, item.uncertainty) == (7, 3600 * SECOND, SECOND)
 
 
+def test_a_gateway_that_does_not_know_the_time_measures_no_clock() -> None:
+    """Its own error would be taken for the device's, and correct readings for as long as that epoch lasts."""
+    sent = message(Channel.STATE, echo("2026-11-18T10:06:41Z", "2026-11-18T11:06:40Z"))
+    item = told.state(replace(sent, received_at=NOW + 2 * SECOND), replace(FACTS, disciplined=False))
+    assert isinstance(item, State)
+    assert (item.epoch, item.offset, item.uncertainty) == (None, None, None)
+
+
 @pytest.mark.parametrize("late_s", [-1, 11])
 def test_an_echo_that_took_too_long_measures_nothing(late_s: int) -> None:
     """A round trip over 10 s, or below nothing, leaves the clock as it was."""

@@ -124,6 +124,46 @@ def test_what_was_is_back_under_another_name(live: OpenLedger, place: Place, tmp
         assert (rows(old), old.name) == (60, name)
 
 
+@in_a_file
+def test_a_backup_onto_a_disk_that_is_not_mounted_is_refused(live: OpenLedger, tmp_path: Path) -> None:
+    """Nothing is made where it should have been."""
+    with pytest.raises(LedgerRefused, match="is not there"):
+        backup(live, tmp_path / "disk" / "b", NOW)
+    assert not (tmp_path / "disk").exists()
+
+
+@in_a_file
+def test_a_restore_that_is_cut_off_leaves_no_ledger_of_the_old_name(
+    live: OpenLedger, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut where nothing lies in the ledger's place, no empty one is made; done again, it has another name."""
+    backup(live, tmp_path / "b", NOW)
+    name = live.name
+    live.close()
+    assert isinstance(place.where, Path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", _cut_at(Path.rename, "blobs"))
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path / "b", place.where, tmp_path / "one")
+    with pytest.raises(LedgerRefused, match="is gone"):
+        place.open()
+    restore(tmp_path / "b", place.where, tmp_path / "two")
+    with place.open() as again:
+        assert again.name != name
+        assert rows(again) == 50
+
+
+def _cut_at(rename: Callable[[Path, Path], Path], name: str) -> Callable[[Path, Path], Path]:
+    """A rename that is cut off where the new file of that name would be put in its place."""
+
+    def cut_off(old: Path, new: Path) -> Path:
+        if new.name == name and old.parent.name == ".restoring":
+            raise KeyboardInterrupt
+        return rename(old, new)
+
+    return cut_off
+
+
 def cut(folder: Path) -> None:
     """The manifest was never written."""
     (folder / MANIFEST).unlink()

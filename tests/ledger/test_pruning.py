@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from ingest.ledger import pruning
 from ingest.ledger.balance import balance
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger
@@ -108,6 +110,33 @@ def test_a_repeat_of_a_pruned_reading_is_a_repeat(old: OpenLedger) -> None:
     assert (same.outcome, same.repeat) == (told.outcome, told.repeat) == (Outcome.STORED, True)  # type: ignore[union-attr]
     assert (other.outcome, other.reason) == (Outcome.QUARANTINED, Reason.KEY_CONFLICT)  # type: ignore[union-attr]
     assert asked(old, "SELECT count(*) FROM reading") == [(READINGS,)]
+    assert faults(old) == []
+
+
+def test_digits_in_a_list_are_no_number(old: OpenLedger) -> None:
+    """What differs whole differs pruned: a list that holds a number's digits is another content."""
+    prune(old, LATER, 30, "@operator")
+    sent = body(5)
+    values = {name: {**value, "value": [str(value["value"])]} for name, value in sent["values"].items()}
+    (kept,) = RelationalLedger(old).commit([judged(json.dumps({**sent, "values": values}).encode())], LATER).result(10)
+    assert (kept.outcome, kept.repeat) == (Outcome.QUARANTINED, False)  # type: ignore[union-attr]
+
+
+def test_two_calls_at_once_bury_a_segment_once(old: OpenLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that looked before the other wrote leaves it alone."""
+    other: list[bool] = []
+    whole = pruning._whole  # noqa: SLF001 - the moment between looking and writing
+
+    def meanwhile(*asked: Any) -> Any:  # noqa: ANN401
+        found = whole(*asked)
+        if not other:
+            other.append(True)
+            prune(old, LATER, 30, "@hourly")
+        return found
+
+    monkeypatch.setattr(pruning, "_whole", meanwhile)
+    assert prune(old, LATER, 30, "@operator") == Pruned(0, 0, 0, {"pruned": 1})
+    assert len(asked(old, "SELECT * FROM tombstone")) == 2
     assert faults(old) == []
 
 
