@@ -21,6 +21,7 @@ import structlog
 from ingest.ledger import alarms
 from ingest.ledger.faults import LedgerUnavailable
 from ingest.ledger.files import OpenLedger
+from ingest.ledger.writer import Writer
 from ingest.model import Instant
 from registry.alarm_codes import Code
 
@@ -35,6 +36,8 @@ class Writes:
     subject: str
     now: Callable[[], Instant]
     _note: Future[None] | None = None
+    _owed: Instant | None = None
+    """When a trouble was seen that is not noted yet."""
     _warned: bool = False
 
     def look(self) -> bool:
@@ -43,14 +46,24 @@ class Writes:
         if (lost := writer.lost) is not None:
             log.error("part ends", part=self.subject, problem=lost.happened, safe=lost.safe, remedy=lost.remedy)
             return True
-        if writer.problem is not None and (self._note is None or self._note.done()):
-            at = self.now()
-            with suppress(LedgerUnavailable):  # it is being closed
-                self._note = writer.submit(lambda connection: alarms.note(connection, _CODE, self.subject, at))
+        if writer.problem is not None and self._owed is None:
+            self._owed = self.now()
+        self._write_down(writer)
         if writer.warning is not None and not self._warned:
             log.warning("ledger", part=self.subject, warning=writer.warning)
         self._warned = writer.warning is not None
         return False
+
+    def _write_down(self, writer: Writer) -> None:
+        """Note a trouble that was seen, however long that takes: it may be over before the note can be kept."""
+        if self._note is not None and self._note.done():
+            if self._note.exception() is None:
+                self._owed = None
+            self._note = None
+        if self._owed is not None and self._note is None:
+            at = self._owed
+            with suppress(LedgerUnavailable):  # it is being closed
+                self._note = writer.submit(lambda connection: alarms.note(connection, _CODE, self.subject, at))
 
 
 def no_file_can_be_opened() -> str | None:
