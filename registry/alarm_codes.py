@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from registry.words import Words
+
 
 class Severity(StrEnum):
     """``error``: readings do not go on, or may be lost, until somebody acts. ``warning``: somebody should look."""
@@ -56,15 +58,6 @@ class Code(StrEnum):
     PUBLISHING_LATE = "publishing.late"
     QUARANTINE_WAITING = "quarantine.waiting"
     SERIES_LATE = "series.late"
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """For a person: what happened, what is safe, what to do."""
-
-    happened: str
-    safe: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One reading's whole way, as far as the ledger knows it: stages with times, outcomes and reasons.
 
-Comes in: a snapshot of the ledger, and a text that names a message (``registry.tracing``). Goes out: ``Trace``. Refuses
+Comes in: a snapshot of the ledger, and a text that names a message (``registry.naming``). Goes out: ``Trace``. Refuses
 to know: values, who the patient is.
 
 Judging, committing and answering share the time of the commit: the judgement is one step with it, the receipt is due at
@@ -32,7 +32,7 @@ from ingest.ledger.schema import (
 )
 from ingest.model import Instant
 from registry import contents
-from registry.tracing import named
+from registry.naming import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Trace:
 
 
 def trace(connection: Connection, text: str, device: str | None = None) -> Trace:
-    """Everything known of one message; ``device`` narrows a hash. Raises as ``registry.tracing.named`` does."""
+    """Everything known of one message; ``device`` narrows a hash. Raises as ``registry.naming.named`` does."""
     found = named(connection, text, device)
     kind = connection.execute(select(READING.c.kind).where(READING.c.position == found.position)).scalar()
     ways = (_taken, _content, _given, _delivered)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from registry.words import Words
+
 Language: TypeAlias = Literal["fr", "en"]
 
 
@@ -24,15 +26,6 @@ class Severity(StrEnum):
     """Somebody should act while nothing is lost yet."""
     NOTE = "note"
     """Good to know; nothing has to be done at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What happened, what is safe, what to do: one sentence or two each, with ``{fact}`` where a fact stands."""
-
-    happened: str
-    safe: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)

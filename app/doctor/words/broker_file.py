@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.finding import Entry, Severity, Words
+from app.doctor.finding import Entry, Severity
+from registry.words import Words
 
 _KEPT_FR = "Un appareil qui garde chaque mesure jusqu'à son accusé ne perd rien."
 _KEPT_EN = "A device that keeps each reading until its receipt loses nothing."

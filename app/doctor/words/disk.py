@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.finding import Entry, Severity, Words
+from app.doctor.finding import Entry, Severity
+from registry.words import Words
 
 ENTRIES: dict[str, Entry] = {
     "disk.no_folder": Entry(

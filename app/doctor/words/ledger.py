@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.finding import Entry, Severity, Words
+from app.doctor.finding import Entry, Severity
+from registry.words import Words
 
 _ACKED_FR = "Rien n'est acquitté qui ne soit enregistré ; les appareils gardent le reste."
 _ACKED_EN = "Nothing is acknowledged that is not kept; devices keep the rest."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.finding import Entry, Severity, Words
+from app.doctor.finding import Entry, Severity
+from registry.words import Words
 
 _WAITS_FR = "Chaque mesure est gardée dans le registre ; l'envoi attend."
 _WAITS_EN = "Every reading is kept in the ledger; sending waits."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.finding import Entry, Severity, Words
+from app.doctor.finding import Entry, Severity
+from registry.words import Words
 
 _OVERHEARD_FR = "Rien n'est perdu, mais d'autres sur le réseau peuvent lire."
 _OVERHEARD_EN = "Nothing is lost, but others on the network can read along."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.finding import Entry, Severity, Words
+from app.doctor.finding import Entry, Severity
+from registry.words import Words
 
 _MARKED_FR = "Les mesures sont gardées ; les heures douteuses sont marquées non vérifiées."
 _MARKED_EN = "Readings are kept; times in doubt are marked unverified."

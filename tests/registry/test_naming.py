@@ -10,7 +10,7 @@ import pytest
 from ingest.ledger.files import OpenLedger
 from ingest.ledger.relational import RelationalLedger
 from ingest.model import Key
-from registry import tracing
+from registry import naming
 from registry.faults import Conflict, Unfit, Unknown
 from registry.trace import Trace, trace
 from tests.support.ledgers import NOW, STREAM, body, judged, reading, register
@@ -98,10 +98,10 @@ def test_a_hash_is_looked_for_within_its_device(kept: OpenLedger) -> None:
 
 def test_only_so_many_messages_are_looked_through(kept: OpenLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stride by stride from the newest; an older one is found by its device."""
-    monkeypatch.setattr(tracing, "_STRIDE", 2)
+    monkeypatch.setattr(naming, "_STRIDE", 2)
     seven = next(item.raw.payload for item in [reading(7)])
     assert traced(kept, sha(seven)).seq == 7
-    monkeypatch.setattr(tracing, "SCANNED", 2)
+    monkeypatch.setattr(naming, "SCANNED", 2)
     with pytest.raises(Unknown, match="newest 2 messages"):
         traced(kept, sha(seven))
     assert traced(kept, sha(seven), "bp-0001").seq == 7
